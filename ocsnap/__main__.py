@@ -1,0 +1,5 @@
+"""Runs `ocsnap` as `python -m ocsnap`."""
+
+from ocsnap.cli.main import main
+
+main()

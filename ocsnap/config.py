@@ -1,0 +1,261 @@
+"""The one TOML file, read and checked as a whole before anything is touched.
+
+Every key is described in `config.sample.toml`; a test keeps the two together.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from ocsnap.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_PATH = Path("/etc/ocsnap/config.toml")
+ENVIRONMENT_VARIABLE = "OCSNAP_CONFIG"
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: an unknown key is an error, never ignored."""
+
+
+class OwncloudConfig(_Section, frozen=True, kw_only=True):
+    """Where the ownCloud is.
+
+    Attributes:
+        root: folder with occ, config/ and version.php.
+        occ: the command that runs occ; None: `php <root>/occ` as the owner of config.php.
+        php: the PHP interpreter.
+        url: the address users type, for asking the web server whether it is really frozen.
+    """
+
+    root: Path
+    occ: tuple[str, ...] | None = None
+    php: str = "php"
+    url: str | None = None
+
+
+class DatabaseConfig(_Section, frozen=True, kw_only=True):
+    """Overrides of what config.php says of the database; None: as config.php says.
+
+    Attributes:
+        kind: the kind of server.
+        host: host name or address.
+        port: TCP port.
+        socket: path of the server's unix socket; wins over host and port.
+        user: user to log in as.
+        password_file: file whose first line is the password.
+        name: name of the database; for sqlite the path of the file.
+        allow_old_tls: accept TLS 1.0 from a server that knows nothing better (MySQL 5.5).
+    """
+
+    kind: Literal["mysql", "sqlite3"] | None = None
+    host: str | None = None
+    port: Port | None = None
+    socket: Path | None = None
+    user: str | None = None
+    password_file: Path | None = None
+    name: str | None = None
+    allow_old_tls: bool = False
+
+
+class RepositoryConfig(_Section, frozen=True, kw_only=True):
+    """Where the backups go.
+
+    Attributes:
+        url: `s3://bucket/prefix` or `file:///folder`.
+        region: S3 region.
+        endpoint: address of an S3 store other than Amazon's; empty: Amazon's for the region.
+        access_key_id: S3 key; None: boto3's own search (environment, ~/.aws, instance role).
+        secret_access_key_file: file whose first line is the secret of that key.
+        profile: a profile of ~/.aws/config.
+        ca_file: certificates to trust instead of the system's, for stores with their own.
+    """
+
+    url: str
+    region: str = "eu-central-1"
+    endpoint: str = ""
+    access_key_id: str | None = None
+    secret_access_key_file: Path | None = None
+    profile: str | None = None
+    ca_file: Path | None = None
+
+
+class EncryptionConfig(_Section, frozen=True, kw_only=True):
+    """What the backups are locked with: a passphrase, or the public keys of recipients.
+
+    Attributes:
+        passphrase_file: file whose first line is the passphrase.
+        passphrase_env: environment variable that holds the passphrase.
+        recipients: fingerprints of the keys that can read the backups.
+        sign_with: fingerprint of the key that signs snapshots.
+        gnupg_home: GnuPG folder with the keys; None: a private one in `backup.state_dir`.
+        key_files: exported keys to import into that folder.
+    """
+
+    passphrase_file: Path | None = None
+    passphrase_env: str | None = None
+    recipients: tuple[str, ...] = ()
+    sign_with: str | None = None
+    gnupg_home: Path | None = None
+    key_files: tuple[Path, ...] = ()
+
+
+class BackupConfig(_Section, frozen=True, kw_only=True):
+    """What is backed up and where ocsnap keeps its notes.
+
+    Attributes:
+        exclude: shell patterns of paths to leave out, relative to the data directory.
+        state_dir: folder for the local cache, the lock and the lease.
+    """
+
+    exclude: tuple[str, ...] = ()
+    state_dir: Path = Path("/var/lib/ocsnap")
+
+
+class Config(_Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    owncloud: OwncloudConfig
+    repository: RepositoryConfig
+    encryption: EncryptionConfig
+    database: DatabaseConfig = DatabaseConfig()
+    backup: BackupConfig = BackupConfig()
+
+
+def locate(option: Path | None, environment: Mapping[str, str]) -> Path:
+    """Return the file to read: the option, else `$OCSNAP_CONFIG`, else the default.
+
+    Args:
+        option: the file given on the command line.
+        environment: the environment's variables.
+
+    Returns:
+        A path; whether it exists is not looked at.
+    """
+    if option is not None:
+        return option
+    named = environment.get(ENVIRONMENT_VARIABLE)
+    return Path(named) if named else DEFAULT_PATH
+
+
+def load(path: Path) -> Config:
+    """Read and check the configuration.
+
+    Args:
+        path: a TOML file.
+
+    Returns:
+        The configuration, every value of the right type.
+
+    Raises:
+        ConfigError: the file is missing, unreadable, no TOML, or has an unknown key, a wrong
+            value or a contradiction; the message names the file and the key.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+        raw = tomllib.loads(text)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no such file.",
+            hint="Copy config.sample.toml there, or name another with -c FILE.",
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}.") from error
+    return parse(raw, source=str(path))
+
+
+def parse(raw: Mapping[str, Any], *, source: str) -> Config:
+    """Check a parsed TOML document.
+
+    Args:
+        raw: the document.
+        source: what to call it in messages, usually the file's name.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ConfigError: as for `load`.
+    """
+    _refuse_unknown_keys(raw, source)
+    try:
+        config = msgspec.convert(raw, Config, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_plain(str(error))}.") from None
+    _check_encryption(config.encryption, source)
+    _check_url(config.repository.url, source)
+    return config
+
+
+def _decode_path(wanted: type, value: object) -> object:
+    if wanted is Path and isinstance(value, str):
+        if not value:
+            raise ValueError("expected a path, got an empty text")
+        return Path(value)
+    raise ValueError(f"expected a text, got `{type(value).__name__}`")
+
+
+def _refuse_unknown_keys(raw: Mapping[str, Any], source: str) -> None:
+    sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    for name, table in raw.items():
+        if name not in sections:
+            raise ConfigError(f"{source}: {name}: unknown key.", hint=_known(sections))
+        if not isinstance(table, dict):
+            raise ConfigError(f"{source}: {name}: must be a table, [{name}].")
+        keys = [field.name for field in msgspec.structs.fields(sections[name])]
+        for key in table:
+            if key not in keys:
+                raise ConfigError(f"{source}: {name}.{key}: unknown key.", hint=_known(keys))
+
+
+def _known(names: object) -> str:
+    return "Known are: " + ", ".join(names) + "."  # type: ignore[arg-type]
+
+
+def _plain(text: str) -> str:
+    """Turn msgspec's `X - at `$.a.b`` into `a.b: X`."""
+    reason, _, place = text.partition(" - at `$")
+    reason = reason.replace("`", "")
+    if reason.startswith("Object missing required field "):
+        key = reason.removeprefix("Object missing required field ")
+        return f"{(place.rstrip('`') + '.' + key).lstrip('.')}: missing"
+    place = place.rstrip("`").lstrip(".")
+    return f"{place}: {reason[:1].lower()}{reason[1:]}" if place else reason
+
+
+def _check_encryption(encryption: EncryptionConfig, source: str) -> None:
+    passphrases = [encryption.passphrase_file, encryption.passphrase_env]
+    given = sum(value is not None for value in passphrases)
+    if given > 1:
+        raise ConfigError(
+            f"{source}: encryption: passphrase_file and passphrase_env are both given.",
+            hint="Keep one.",
+        )
+    if not given and not encryption.recipients:
+        raise ConfigError(
+            f"{source}: encryption: says nothing of the key.",
+            hint="Set passphrase_file, passphrase_env or recipients.",
+        )
+
+
+def _check_url(url: str, source: str) -> None:
+    if url.startswith("s3://") and url.removeprefix("s3://").strip("/"):
+        return
+    if url.startswith("file:///") and url != "file:///":
+        return
+    raise ConfigError(
+        f"{source}: repository.url: {url!r} is no place for backups.",
+        hint="Write s3://bucket/prefix or file:///folder.",
+    )
