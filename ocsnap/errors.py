@@ -102,6 +102,10 @@ class ObjectMissingError(StorageError):
     """The storage says that it has no object of this name."""
 
 
+class ObjectExistsError(StorageError):
+    """The storage has an object of this name already, and the caller wanted to be the first."""
+
+
 class AccessDeniedError(StorageError):
     """The storage rejects the key, or the key may not do this."""
 
