@@ -1,0 +1,1 @@
+"""Databases: dumped consistently, loaded beside what is there and swapped in when whole."""
