@@ -1,0 +1,6 @@
+"""Encryption: plain OpenPGP messages, made and read by the real gpg."""
+
+from ocsnap.crypto.cipher import Cipher, CipherMode
+from ocsnap.crypto.open import open_cipher
+
+__all__ = ["Cipher", "CipherMode", "open_cipher"]

@@ -1,0 +1,69 @@
+"""What the repository asks of encryption."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    Buffer = bytes | bytearray | memoryview
+
+
+class CipherMode(StrEnum):
+    """How messages are locked; recorded in the repository."""
+
+    PASSPHRASE = "passphrase"
+    PUBLIC_KEY = "public-key"
+
+
+class Cipher(Protocol):
+    """Turns content into OpenPGP messages and back; may be used from several threads."""
+
+    @property
+    def mode(self) -> CipherMode:
+        """How messages are locked."""
+        ...
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Fingerprints of those who can read; empty with a passphrase."""
+        ...
+
+    @property
+    def can_decrypt(self) -> bool:
+        """Whether this host can read what it writes (not so in public-key mode)."""
+        ...
+
+    def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> bytearray:
+        """Lock content.
+
+        Args:
+            parts: the content, in pieces; taken one by one, so that memory can be freed.
+            sign: sign it too, where a signing key is configured.
+
+        Returns:
+            One binary OpenPGP message.
+
+        Raises:
+            CryptoError: gpg refuses.
+        """
+        ...
+
+    def decrypt(self, message: Buffer, *, signed: bool = False) -> bytearray:
+        """Unlock a message.
+
+        Args:
+            message: one binary OpenPGP message.
+            signed: demand the signature of the configured signing key, if there is one.
+
+        Returns:
+            The content, whole and unaltered.
+
+        Raises:
+            NoSecretKeyError: this host has not the key.
+            CryptoError: the passphrase is wrong or gpg is broken.
+            DamagedError: the message is not whole, not encrypted, or not signed as it must be.
+        """
+        ...

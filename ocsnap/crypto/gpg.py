@@ -1,0 +1,254 @@
+"""The real gpg, driven through python-gnupg."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import gnupg
+
+from ocsnap.crypto.cipher import CipherMode
+from ocsnap.crypto.passphrase import iterations
+from ocsnap.errors import CryptoError, DamagedError, NoSecretKeyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ocsnap.crypto.cipher import Buffer
+
+PIPE_BYTES: Final = 1024 * 1024
+_CHILD_ENVIRONMENT: Final = ("PATH", "HOME", "TMPDIR", "GPG_TTY", "XDG_RUNTIME_DIR")
+
+# python-gnupg warns of every refusal in its own words; ocsnap raises an error for each.
+logging.getLogger("gnupg").setLevel(logging.CRITICAL)
+
+
+class Gpg:
+    """A `Cipher` that runs one gpg process for each message."""
+
+    def __init__(
+        self,
+        *,
+        home: Path | None,
+        environment: Mapping[str, str],
+        passphrase: str | None,
+        recipients: tuple[str, ...] = (),
+        sign_with: str | None = None,
+    ) -> None:
+        """Find gpg and check the keys.
+
+        Args:
+            home: GnuPG folder; None: gpg's own choice.
+            environment: variables of which gpg sees the few that it needs, never a secret.
+            passphrase: the repository's passphrase; with recipients, that of the secret keys.
+            recipients: fingerprints to encrypt for; empty: with the passphrase alone.
+            sign_with: fingerprint of the key that signs.
+
+        Raises:
+            CryptoError: gpg is missing, or a key is not in its folder.
+        """
+        self._gpg = _start(home, environment)
+        self._passphrase = passphrase
+        self._recipients = tuple(_normal(fingerprint) for fingerprint in recipients)
+        self._sign_with = _normal(sign_with) if sign_with else None
+        self._check_keys(home)
+        self._can_decrypt = not self._recipients or self._has_secret_key()
+
+    @property
+    def mode(self) -> CipherMode:
+        """How messages are locked."""
+        return CipherMode.PUBLIC_KEY if self._recipients else CipherMode.PASSPHRASE
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Fingerprints of those who can read; empty with a passphrase."""
+        return self._recipients
+
+    @property
+    def can_decrypt(self) -> bool:
+        """Whether this host can read what it writes."""
+        return self._can_decrypt
+
+    def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> bytearray:
+        """Lock content; see `Cipher.encrypt`."""
+        output = _Output()
+        gpg = self._call(output)
+        signer = self._sign_with if sign else None
+        result = _run(
+            gpg.encrypt_file,
+            _Parts(parts),
+            list(self._recipients) or None,
+            symmetric=not self._recipients,
+            always_trust=True,
+            armor=False,
+            passphrase=self._passphrase if signer or not self._recipients else None,
+            sign=signer,
+            extra_args=self._options(signer),
+        )
+        if not result.ok or result.returncode != 0:
+            raise CryptoError(f"gpg could not encrypt: {_reason(result)}.")
+        return output.data
+
+    def decrypt(self, message: Buffer, *, signed: bool = False) -> bytearray:
+        """Unlock a message; see `Cipher.decrypt`."""
+        output = _Output()
+        gpg = self._call(output)
+        result = _run(
+            gpg.decrypt_file, _Parts([message]), always_trust=True, passphrase=self._passphrase
+        )
+        if not result.ok or result.returncode != 0:
+            self._explain(result)
+        if signed and self._sign_with is not None:
+            self._check_signature(result)
+        return output.data
+
+    def _call(self, output: _Output) -> Any:  # noqa: ANN401 - python-gnupg has no types
+        """Return a copy of the wrapper for one call: its output callback is per object."""
+        call = copy.copy(self._gpg)
+        call.on_data = output
+        return call
+
+    def _options(self, signer: str | None) -> list[str]:
+        # OpenPGP's own compression would cost eight times the time on what is compressed already.
+        options = ["--compress-algo", "none", "--cipher-algo", "AES256", "--no-encrypt-to"]
+        if signer:
+            options += ["--local-user", signer]
+        if not self._recipients and self._passphrase is not None:
+            options += ["--s2k-cipher-algo", "AES256", "--s2k-digest-algo", "SHA512"]
+            options += ["--s2k-mode", "3", "--s2k-count", str(iterations(self._passphrase))]
+        return options
+
+    def _check_keys(self, home: Path | None) -> None:
+        where = f" in {home}" if home else ""
+        command = f"gpg --homedir {home} --import KEYFILE" if home else "gpg --import KEYFILE"
+        hint = f"Name its file in encryption.key_files, or run: {command}."
+        for fingerprint in self._recipients:
+            if not self._gpg.list_keys(keys=[fingerprint]):
+                raise CryptoError(f"gpg has no public key {fingerprint}{where}.", hint=hint)
+        if self._sign_with and not self._gpg.list_keys(secret=True, keys=[self._sign_with]):
+            raise CryptoError(f"gpg has no secret key {self._sign_with}{where}.", hint=hint)
+
+    def _has_secret_key(self) -> bool:
+        return bool(self._gpg.list_keys(secret=True, keys=list(self._recipients)))
+
+    def _explain(self, result: Any) -> None:  # noqa: ANN401 - python-gnupg has no types
+        status = str(result.status)
+        if status == "no secret key":
+            raise NoSecretKeyError(
+                "gpg has no secret key for this backup.",
+                hint="Import the key that the backups are made for, then run the command again.",
+            )
+        if status in ("bad passphrase", "missing passphrase", "need passphrase"):
+            raise CryptoError(
+                "gpg needs the right passphrase for the secret key.",
+                hint="Set encryption.passphrase_file or encryption.passphrase_env.",
+            )
+        if status in ("decryption failed", "need symmetric passphrase"):
+            raise CryptoError(
+                "gpg could not decrypt: the passphrase is wrong.",
+                hint="Check encryption.passphrase_file or encryption.passphrase_env.",
+            )
+        raise DamagedError(f"gpg could not decrypt: {_reason(result)}.")
+
+    def _check_signature(self, result: Any) -> None:  # noqa: ANN401 - python-gnupg has no types
+        signers = {result.fingerprint, result.pubkey_fingerprint}
+        if not result.valid or self._sign_with not in signers:
+            raise DamagedError(
+                f"The snapshot is not signed by {self._sign_with}.",
+                hint="Somebody else may have written it. Do not restore it.",
+            )
+
+
+class _Parts:
+    """A file-like object that hands over pieces one by one and forgets them at once."""
+
+    def __init__(self, parts: Iterable[Buffer]) -> None:
+        self._parts: Iterator[Buffer] = iter(parts)
+
+    def read(self, size: int = -1) -> Buffer:
+        del size
+        return next((part for part in self._parts if len(part)), b"")
+
+
+class _Output:
+    """Collects what gpg writes in one growing buffer."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def __call__(self, chunk: bytes) -> bool:
+        self.data += chunk
+        return False
+
+
+def private_home(state_dir: Path) -> Path:
+    """Return ocsnap's own GnuPG folder, made where it is not there yet.
+
+    Args:
+        state_dir: `backup.state_dir`.
+
+    Returns:
+        A folder that only its owner can enter.
+    """
+    home = state_dir / "gnupg"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return home
+
+
+def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str]) -> None:
+    """Import exported keys; those that are there already stay as they are.
+
+    Args:
+        home: the GnuPG folder.
+        files: exported keys, armoured or binary.
+        environment: as for `Gpg`.
+
+    Raises:
+        CryptoError: a file cannot be read or holds no key.
+    """
+    gpg = _start(home, environment)
+    for file in files:
+        try:
+            result = gpg.import_keys(file.read_bytes())
+        except OSError as error:
+            raise CryptoError(
+                f"encryption.key_files: {file}: cannot be read: {error.strerror}."
+            ) from error
+        if not result.fingerprints:
+            raise CryptoError(f"encryption.key_files: {file}: holds no OpenPGP key.")
+
+
+def _start(home: Path | None, environment: Mapping[str, str]) -> Any:  # noqa: ANN401
+    child = {key: environment[key] for key in _CHILD_ENVIRONMENT if key in environment}
+    try:
+        gpg = gnupg.GPG(gnupghome=str(home) if home else None, env={**child, "LC_ALL": "C"})
+    except (OSError, ValueError) as error:
+        raise CryptoError(
+            f"gpg cannot be run: {error}.", hint="Install it: apt-get install gnupg."
+        ) from error
+    gpg.encoding = "utf-8"
+    gpg.buffer_size = PIPE_BYTES
+    return gpg
+
+
+def _run(method: Any, *args: object, **options: object) -> Any:  # noqa: ANN401
+    try:
+        return method(*args, **options)
+    except OSError as error:
+        raise CryptoError(f"gpg stopped before it had taken everything: {error}.") from error
+
+
+def _reason(result: Any) -> str:  # noqa: ANN401 - python-gnupg has no types
+    said = [
+        line.partition(": ")[2]
+        for line in str(getattr(result, "stderr", "")).splitlines()
+        if line.startswith("gpg: ")
+    ]
+    return (said[-1] if said else str(result.status) or "no reason given").rstrip(".")
+
+
+def _normal(fingerprint: str) -> str:
+    return fingerprint.replace(" ", "").removeprefix("0x").upper()
+

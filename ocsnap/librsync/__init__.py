@@ -1,0 +1,14 @@
+"""Signatures and deltas of the rsync algorithm, by the system's librsync."""
+
+from ocsnap.librsync.delta import Copy, Delta, Instruction, Literal
+from ocsnap.librsync.signature import SIGNATURE_ENTRY_BYTES, Signer, block_length
+
+__all__ = [
+    "SIGNATURE_ENTRY_BYTES",
+    "Copy",
+    "Delta",
+    "Instruction",
+    "Literal",
+    "Signer",
+    "block_length",
+]

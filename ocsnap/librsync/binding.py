@@ -1,0 +1,124 @@
+"""The few functions of librsync 2 that ocsnap needs, through cffi.
+
+Loaded at run time without a compiler (cffi's ABI mode), so that an installation needs nothing but
+the shared library. Declarations: librsync.h of librsync 2.3.2.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import cffi
+
+from ocsnap.errors import LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LIBRARY: Final = "librsync.so.2"
+OUTPUT_BYTES: Final = 256 * 1024
+
+_DONE: Final = 0
+_BLOCKED: Final = 1
+
+ffi = cffi.FFI()
+ffi.cdef(
+    """
+    typedef struct {
+        char *next_in; size_t avail_in; int eof_in;
+        char *next_out; size_t avail_out;
+    } rs_buffers_t;
+    typedef struct rs_job rs_job_t;
+    typedef struct rs_signature rs_signature_t;
+    extern char const rs_librsync_version[];
+    char const *rs_strerror(int result);
+    rs_job_t *rs_sig_begin(size_t block_len, size_t strong_len, int sig_magic);
+    rs_job_t *rs_loadsig_begin(rs_signature_t **signature);
+    int rs_build_hash_table(rs_signature_t *signature);
+    rs_job_t *rs_delta_begin(rs_signature_t *signature);
+    int rs_job_iter(rs_job_t *job, rs_buffers_t *buffers);
+    int rs_job_free(rs_job_t *job);
+    void rs_free_sumset(rs_signature_t *signature);
+    """
+)
+
+
+@cache
+def library() -> Any:  # noqa: ANN401 - cffi builds the type at run time
+    """Return the loaded library.
+
+    Raises:
+        LocalIOError: librsync is not installed.
+    """
+    try:
+        return ffi.dlopen(LIBRARY)
+    except OSError as error:
+        raise LocalIOError(
+            f"The library {LIBRARY} cannot be loaded: {error}.",
+            hint="Install it: apt-get install librsync2.",
+        ) from error
+
+
+def version() -> str:
+    """Return librsync's own version, for example "2.3.2"."""
+    return str(ffi.string(library().rs_librsync_version).decode())
+
+
+def check(result: int, doing: str) -> None:
+    """Raise unless librsync says that it is done or waits for more.
+
+    Args:
+        result: an rs_result.
+        doing: what was tried, for the message.
+
+    Raises:
+        LocalIOError: librsync reports an error.
+    """
+    if result not in (_DONE, _BLOCKED):
+        reason = ffi.string(library().rs_strerror(result)).decode()
+        raise LocalIOError(f"librsync cannot {doing}: {reason}.")
+
+
+class Job:
+    """A running rs_job_t, fed piece by piece; librsync keeps what it cannot use yet."""
+
+    def __init__(self, handle: Any, doing: str) -> None:  # noqa: ANN401 - a cffi pointer
+        """Take over `handle`, which is freed with this object."""
+        if handle == ffi.NULL:
+            raise LocalIOError(f"librsync cannot {doing}: no memory.")
+        self._library = library()
+        self._handle = ffi.gc(handle, self._library.rs_job_free)
+        self._buffers = ffi.new("rs_buffers_t *")
+        self._output = ffi.new("char[]", OUTPUT_BYTES)
+        self._doing = doing
+
+    def feed(self, data: bytes | bytearray | memoryview, *, last: bool = False) -> Iterator[bytes]:
+        """Hand over input and give what comes out; must be iterated to the end.
+
+        Args:
+            data: the next bytes of input.
+            last: whether these are the last ones.
+
+        Yields:
+            Pieces of output, none of them empty.
+
+        Raises:
+            LocalIOError: librsync reports an error.
+        """
+        buffers = self._buffers
+        keep_alive = ffi.from_buffer(data)
+        buffers.next_in = keep_alive
+        buffers.avail_in = len(data)
+        buffers.eof_in = int(last)
+        while True:
+            buffers.next_out = self._output
+            buffers.avail_out = OUTPUT_BYTES
+            result = self._library.rs_job_iter(self._handle, buffers)
+            check(result, self._doing)
+            produced = OUTPUT_BYTES - buffers.avail_out
+            if produced:
+                yield ffi.buffer(self._output, produced)[:]
+            if result == _DONE or (buffers.avail_in == 0 and buffers.avail_out and not last):
+                break
+        ffi.release(keep_alive)

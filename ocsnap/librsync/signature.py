@@ -1,0 +1,64 @@
+"""Signatures: what a later delta needs to know of a file's present content."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from ocsnap.librsync.binding import Job, library
+
+RK_BLAKE2_MAGIC: Final = 0x72730147
+"""Rabin-Karp rolling sums and BLAKE2 strong sums (librsync.h, rs_magic_number)."""
+
+STRONG_BYTES: Final = 16
+"""Twice what librsync would take: 8 bytes guard against chance, 16 also against somebody who makes
+two blocks of one sum on purpose and uploads both."""
+
+SIGNATURE_HEADER_BYTES: Final = 12
+SIGNATURE_ENTRY_BYTES: Final = 4 + STRONG_BYTES
+
+_SHORTEST_BLOCK: Final = 2048
+_LONGEST_BLOCK: Final = 128 * 1024
+_BLOCK_STEP: Final = 256
+
+
+def block_length(size_bytes: int) -> int:
+    """Return the block length for a file: half the square root of its size, within bounds.
+
+    The square root balances the signature's size against the literal data that one small edit
+    costs (Tridgell, "Efficient Algorithms for Sorting and Synchronization", 1999, section 3.3);
+    half of it favours the edits, since signatures here are stored in parts and only the parts that
+    changed are stored again.
+
+    Args:
+        size_bytes: the file's size.
+
+    Returns:
+        A number of bytes.
+    """
+    half_root = math.isqrt(max(size_bytes, 0)) // 2
+    rounded = -(-half_root // _BLOCK_STEP) * _BLOCK_STEP
+    return min(max(rounded, _SHORTEST_BLOCK), _LONGEST_BLOCK)
+
+
+class Signer:
+    """Makes a signature of content that comes in pieces."""
+
+    def __init__(self, block_bytes: int) -> None:
+        """Start a signature of blocks of `block_bytes` bytes."""
+        handle = library().rs_sig_begin(block_bytes, STRONG_BYTES, RK_BLAKE2_MAGIC)
+        self._job = Job(handle, "make a signature")
+        self._parts: list[bytes] = []
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Take the next bytes of the content."""
+        self._parts.extend(self._job.feed(data))
+
+    def finish(self) -> bytes:
+        """Return the signature; nothing may be added afterwards.
+
+        Returns:
+            Header and one entry of `SIGNATURE_ENTRY_BYTES` for each block, in librsync's format.
+        """
+        self._parts.extend(self._job.feed(b"", last=True))
+        return b"".join(self._parts)

@@ -1,0 +1,43 @@
+"""Blobs: pieces of content, named by what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ocsnap.units import MIB
+
+LONGEST_BLOB_BYTES: Final = 4 * MIB
+"""Longer content is cut, so that memory stays bounded; zstd's window at level 3 is 2 MiB, so a
+longer blob would hardly be any smaller."""
+
+Buffer = bytes | bytearray | memoryview
+
+
+class BlobKind(StrEnum):
+    """Which packs a blob goes into; the value is the folder of those packs."""
+
+    CONTENT = "packs"
+    META = "meta"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A blob as it lies in a pack: one zstd frame.
+
+    Attributes:
+        blob: the blob's id.
+        data: the frame.
+        raw_bytes: the blob's own length.
+    """
+
+    blob: bytes
+    data: bytes
+    raw_bytes: int
+
+
+def blob_id(data: Buffer) -> bytes:
+    """Return the id of content: its SHA-256, 32 bytes (FIPS 180-4)."""
+    return hashlib.sha256(data).digest()

@@ -1,0 +1,318 @@
+"""The local cache: index, trees and signatures, in one SQLite file.
+
+It is a cache in every sense: lost, it is rebuilt from the bucket where this host has the key, and
+where it has not, the next backup still works and stores everything again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ocsnap.errors import LocalIOError
+from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.index import IndexedPack, pack_name
+from ocsnap.repository.pack import PackedBlob
+from ocsnap.repository.tree import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+SCHEMA_VERSION: Final = 1
+_UNCOMMITTED_ROWS: Final = 2000
+
+_SCHEMA: Final = """
+CREATE TABLE pack (
+    number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL, md5 BLOB NOT NULL, index_id BLOB);
+CREATE INDEX pack_of_index ON pack (index_id);
+CREATE TABLE blob (
+    id BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL,
+    frame_bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX blob_of_pack ON blob (pack);
+CREATE TABLE held (id BLOB PRIMARY KEY, frame BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE kin (
+    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, entry BLOB NOT NULL,
+    PRIMARY KEY (size_bytes, mtime_ns)) WITHOUT ROWID;
+CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a blob lies.
+
+    Attributes:
+        pack: name of the pack's object.
+        offset: where its frame begins in the decrypted pack; bytes.
+        frame_bytes: the frame's length.
+        raw_bytes: the blob's own length.
+    """
+
+    pack: str
+    offset: int
+    frame_bytes: int
+    raw_bytes: int
+
+
+class Cache:
+    """The cache of one repository on this host; may be used from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it.
+
+        Args:
+            path: the SQLite file; its folder is made where it is not there.
+
+        Raises:
+            LocalIOError: the file cannot be opened or written.
+        """
+        self._path = path
+        self._lock = threading.RLock()
+        self._uncommitted_rows = 0
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._db = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise LocalIOError(
+                f"The local cache {path} cannot be used: {error}.",
+                hint="Check backup.state_dir; the cache may be deleted, it is rebuilt.",
+            ) from error
+
+    def _open(self) -> sqlite3.Connection:
+        db = self._connect()
+        if db.execute("PRAGMA user_version").fetchone()[0] not in (0, SCHEMA_VERSION):
+            db.close()
+            self.remove(self._path)
+            db = self._connect()
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            db.executescript(_SCHEMA)
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        return db
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        self._path.chmod(0o600)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA cache_size = -16384")
+        return db
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Delete the file of a cache and what SQLite keeps beside it."""
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Write everything and close the file."""
+        with self._lock:
+            self.commit()
+            self._db.close()
+
+    @contextmanager
+    def _writing(self, rows: int = 1) -> Iterator[sqlite3.Connection]:
+        """Give the connection, inside a transaction that groups many small writes."""
+        with self._lock:
+            try:
+                if not self._db.in_transaction:
+                    self._db.execute("BEGIN")
+                yield self._db
+                self._uncommitted_rows += rows
+                if self._uncommitted_rows >= _UNCOMMITTED_ROWS:
+                    self.commit()
+            except sqlite3.Error as error:
+                raise LocalIOError(
+                    f"The local cache {self._path} cannot be written: {error}.",
+                    hint="Make room there, or move backup.state_dir.",
+                ) from error
+
+    def commit(self) -> None:
+        """Make all writes so far durable against the end of this process."""
+        with self._lock:
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
+            self._uncommitted_rows = 0
+
+    # -- index -------------------------------------------------------------------------------
+
+    def find(self, blob: bytes) -> Location | None:
+        """Return where a blob lies, None where it is not in the repository."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT pack.kind, pack.id, offset, frame_bytes, raw_bytes FROM blob"
+                " JOIN pack ON pack.number = blob.pack WHERE blob.id = ?",
+                (blob,),
+            ).fetchone()
+        if row is None:
+            return None
+        return Location(pack_name(BlobKind(row[0]), row[1]), row[2], row[3], row[4])
+
+    def has(self, blob: bytes) -> bool:
+        """Return whether a blob is in the repository."""
+        with self._lock:
+            query = self._db.execute("SELECT 1 FROM blob WHERE id = ?", (blob,))
+            return query.fetchone() is not None
+
+    def add_pack(self, pack: IndexedPack, *, index_id: bytes | None = None) -> None:
+        """Note a pack and its blobs.
+
+        Args:
+            pack: the pack.
+            index_id: the index object that lists it; None as long as none does.
+        """
+        with self._writing(len(pack.blobs)) as db:
+            db.execute(
+                "INSERT INTO pack (id, kind, size_bytes, md5, index_id) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET index_id = excluded.index_id",
+                (pack.pack, pack.kind.value, pack.size_bytes, pack.md5, index_id),
+            )
+            (number,) = db.execute("SELECT number FROM pack WHERE id = ?", (pack.pack,)).fetchone()
+            db.executemany(
+                "INSERT OR IGNORE INTO blob VALUES (?, ?, ?, ?, ?)",
+                ((b.blob, number, b.offset, b.frame_bytes, b.raw_bytes) for b in pack.blobs),
+            )
+
+    def packs(self) -> Iterator[tuple[str, int, bytes]]:
+        """Yield name, size in bytes and MD5 of every pack."""
+        for (number,) in self._all("SELECT number FROM pack ORDER BY number"):
+            kind, pack, size_bytes, md5 = self._all(
+                "SELECT kind, id, size_bytes, md5 FROM pack WHERE number = ?", (number,)
+            )[0]
+            yield pack_name(BlobKind(kind), pack), size_bytes, md5
+
+    def unindexed_packs(self) -> list[IndexedPack]:
+        """Return the packs that no index object lists yet, with their blobs."""
+        rows = self._all(
+            "SELECT number, id, kind, size_bytes, md5 FROM pack WHERE index_id IS NULL"
+        )
+        return [
+            IndexedPack(pack, BlobKind(kind), size_bytes, md5, self._blobs_of(number))
+            for number, pack, kind, size_bytes, md5 in rows
+        ]
+
+    def blobs_of(self, name: str) -> list[PackedBlob]:
+        """Return the blobs of a pack, in the order in which they lie; empty if it is unknown."""
+        pack = bytes.fromhex(name.rpartition("/")[2].removesuffix(".gpg"))
+        rows = self._all("SELECT number FROM pack WHERE id = ?", (pack,))
+        return self._blobs_of(rows[0][0]) if rows else []
+
+    def _blobs_of(self, number: int) -> list[PackedBlob]:
+        rows = self._all(
+            "SELECT id, offset, frame_bytes, raw_bytes FROM blob WHERE pack = ? ORDER BY offset",
+            (number,),
+        )
+        return [PackedBlob(*row) for row in rows]
+
+    def mark_indexed(self, packs: Iterable[IndexedPack], index_id: bytes) -> None:
+        """Note that an index object lists these packs."""
+        with self._writing() as db:
+            db.executemany(
+                "UPDATE pack SET index_id = ? WHERE id = ?",
+                ((index_id, pack.pack) for pack in packs),
+            )
+        self.commit()
+
+    def index_ids(self) -> set[bytes]:
+        """Return the index objects whose packs are known here."""
+        rows = self._all("SELECT DISTINCT index_id FROM pack WHERE index_id IS NOT NULL")
+        return {row[0] for row in rows}
+
+    def drop_index(self, index_id: bytes) -> None:
+        """Forget the packs of an index object that is gone."""
+        self._drop("index_id = ?", (index_id,))
+
+    def drop_pack(self, pack: bytes) -> None:
+        """Forget one pack that is gone."""
+        self._drop("id = ?", (pack,))
+
+    def _drop(self, condition: str, values: tuple[object, ...]) -> None:
+        with self._writing() as db:
+            db.execute(
+                f"DELETE FROM blob WHERE pack IN (SELECT number FROM pack WHERE {condition})",  # noqa: S608 - a constant
+                values,
+            )
+            db.execute(f"DELETE FROM pack WHERE {condition}", values)  # noqa: S608 - a constant
+        self.commit()
+
+    # -- held content ------------------------------------------------------------------------
+
+    def hold(self, frames: Iterable[tuple[bytes, bytes]]) -> None:
+        """Keep the zstd frames of trees and signatures, so that they need not be fetched."""
+        rows = list(frames)
+        with self._writing(len(rows)) as db:
+            db.executemany("INSERT OR IGNORE INTO held VALUES (?, ?)", rows)
+
+    def held(self, blob: bytes) -> bytes | None:
+        """Return the zstd frame of a blob that is kept here."""
+        with self._lock:
+            row = self._db.execute("SELECT frame FROM held WHERE id = ?", (blob,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def held_count(self) -> int:
+        """Return how many blobs are kept here."""
+        return int(self._all("SELECT count(*) FROM held")[0][0])
+
+    def keep_only(self, blobs: Iterable[bytes]) -> None:
+        """Forget all held blobs but these."""
+        with self._writing() as db:
+            db.execute("CREATE TEMP TABLE live (id BLOB PRIMARY KEY) WITHOUT ROWID")
+            db.executemany("INSERT OR IGNORE INTO live VALUES (?)", ((blob,) for blob in blobs))
+            db.execute("DELETE FROM held WHERE id NOT IN (SELECT id FROM live)")
+            db.execute("DROP TABLE live")
+        self.commit()
+
+    # -- kin ---------------------------------------------------------------------------------
+
+    def add_kin(self, entry: Entry) -> None:
+        """Keep an entry, so that the same file is known again under another name."""
+        row = (entry.size_bytes, entry.mtime_ns, msgspec.msgpack.encode(entry))
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO kin VALUES (?, ?, ?)", row)
+
+    def kin(self, size_bytes: int, mtime_ns: int) -> Entry | None:
+        """Return an entry that was kept, of a file of this very size and time."""
+        rows = self._all(
+            "SELECT entry FROM kin WHERE size_bytes = ? AND mtime_ns = ?", (size_bytes, mtime_ns)
+        )
+        return msgspec.msgpack.decode(rows[0][0], type=Entry) if rows else None
+
+    # -- snapshots and notes -----------------------------------------------------------------
+
+    def hold_snapshot(self, name: str, content: bytes) -> None:
+        """Keep a snapshot's content under its object's name."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO snapshot VALUES (?, ?)", (name, content))
+        self.commit()
+
+    def held_snapshots(self) -> dict[str, bytes]:
+        """Return the contents of the snapshots that are kept here, by object name."""
+        return dict(self._all("SELECT name, content FROM snapshot"))
+
+    def drop_snapshot(self, name: str) -> None:
+        """Forget a snapshot that is gone."""
+        with self._writing() as db:
+            db.execute("DELETE FROM snapshot WHERE name = ?", (name,))
+        self.commit()
+
+    def note(self, key: str) -> str | None:
+        """Return a note, None where there is none."""
+        rows = self._all("SELECT value FROM note WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else None
+
+    def set_note(self, key: str, value: str) -> None:
+        """Keep a note."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
+        self.commit()
+
+    def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._lock:
+            return self._db.execute(query, tuple(values)).fetchall()

@@ -1,0 +1,69 @@
+"""`ocsnap.json`: the only object in clear text, so that anyone who finds the bucket knows what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ocsnap.crypto import CipherMode
+from ocsnap.errors import DamagedError
+
+if TYPE_CHECKING:
+    from ocsnap.repository.blob import Buffer
+
+NAME: Final = "ocsnap.json"
+FORMAT: Final = 1
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """What a repository says of itself.
+
+    Attributes:
+        format: version of the repository format.
+        repository: random id of the repository.
+        cipher: how its messages are locked.
+        recipients: fingerprints of those who can read; empty with a passphrase.
+        created: seconds since the epoch.
+        read_me: one sentence for the finder.
+    """
+
+    format: int = FORMAT
+    repository: str
+    cipher: CipherMode
+    recipients: tuple[str, ...]
+    created: float
+    read_me: str = (
+        "Encrypted backups of an ownCloud, written by ocsnap. Every other object here is an OpenPGP "
+        "message: gpg -d FILE decrypts it."
+    )
+
+
+def encode(description: Description) -> bytes:
+    """Return a description as bytes."""
+    return msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n"
+
+
+def decode(data: Buffer) -> Description:
+    """Read a description.
+
+    Args:
+        data: the object's bytes.
+
+    Returns:
+        The description.
+
+    Raises:
+        DamagedError: it cannot be read, or is of a later format.
+    """
+    try:
+        description = msgspec.json.decode(data, type=Description)
+    except msgspec.DecodeError as error:
+        raise DamagedError(f"{NAME} cannot be read: {error}.", name=NAME) from error
+    if description.format != FORMAT:
+        raise DamagedError(
+            f"The repository has format {description.format}, which this ocsnap does not know.",
+            name=NAME,
+            hint="Use a newer ocsnap.",
+        )
+    return description

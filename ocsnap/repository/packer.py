@@ -1,0 +1,135 @@
+"""The packer: gathers frames into packs, encrypts and stores full packs beside the work."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from ocsnap.repository.index import IndexedPack, pack_name
+from ocsnap.repository.pack import MOST_BLOBS, TARGET_BYTES, layout, trailer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from ocsnap.crypto import Cipher
+    from ocsnap.repository.blob import BlobKind, Frame
+    from ocsnap.storage.storage import Storage
+
+PACKS_IN_FLIGHT: Final = 2
+"""Full packs that are being encrypted or sent at once: one gpg for each core, 32 MiB each."""
+
+
+class Packer:
+    """Gathers the frames of one kind; may be used from several threads."""
+
+    def __init__(
+        self,
+        kind: BlobKind,
+        *,
+        storage: Storage,
+        cipher: Cipher,
+        stored: Callable[[IndexedPack], None],
+        target_bytes: int = TARGET_BYTES,
+    ) -> None:
+        """Prepare an empty pack.
+
+        Args:
+            kind: which folder the packs go to.
+            storage: where they are stored.
+            cipher: what locks them.
+            stored: called for each pack once it is stored, from another thread.
+            target_bytes: a pack is full at this size.
+        """
+        self._kind = kind
+        self._storage = storage
+        self._cipher = cipher
+        self._stored = stored
+        self._target_bytes = target_bytes
+        self._lock = threading.Lock()
+        self._frames: list[Frame] = []
+        self._gathered_bytes = 0
+        self._room = threading.BoundedSemaphore(PACKS_IN_FLIGHT)
+        self._senders = ThreadPoolExecutor(PACKS_IN_FLIGHT, f"ocsnap-{kind.value}")
+        self._failure: BaseException | None = None
+
+    def add(self, frame: Frame) -> None:
+        """Put a frame into the present pack; waits when too many full packs are on their way.
+
+        Raises:
+            OcsnapError: an earlier pack could not be encrypted or stored.
+        """
+        full: list[Frame] = []
+        with self._lock:
+            self._raise_failure()
+            self._frames.append(frame)
+            self._gathered_bytes += len(frame.data)
+            if self._gathered_bytes >= self._target_bytes or len(self._frames) >= MOST_BLOBS:
+                full = self._take()
+        if full:
+            self._send(full)
+
+    def flush(self) -> None:
+        """Store what is gathered, and wait until every pack is stored.
+
+        Raises:
+            OcsnapError: a pack could not be encrypted or stored.
+        """
+        with self._lock:
+            rest = self._take()
+        if rest:
+            self._send(rest)
+        for _ in range(PACKS_IN_FLIGHT):
+            self._room.acquire()
+        for _ in range(PACKS_IN_FLIGHT):
+            self._room.release()
+        with self._lock:
+            self._raise_failure()
+
+    def close(self) -> None:
+        """End the threads; what was not flushed is given up."""
+        self._senders.shutdown(wait=True, cancel_futures=True)
+
+    def _take(self) -> list[Frame]:
+        frames, self._frames, self._gathered_bytes = self._frames, [], 0
+        return frames
+
+    def _send(self, frames: list[Frame]) -> None:
+        self._room.acquire()
+        try:
+            future = self._senders.submit(self._seal, frames)
+        except BaseException:
+            self._room.release()
+            raise
+        future.add_done_callback(self._sent)
+
+    def _sent(self, future: Future[None]) -> None:
+        if not future.cancelled():
+            failure = future.exception()
+            with self._lock:
+                self._failure = self._failure or failure
+        self._room.release()
+
+    def _seal(self, frames: list[Frame]) -> None:
+        blobs = layout(frames)
+        message = self._cipher.encrypt(_content(frames, trailer(blobs)))
+        digest = hashlib.sha256(message)
+        pack = IndexedPack(
+            digest.digest(), self._kind, len(message), hashlib.md5(message).digest(), blobs  # noqa: S324 - what S3 tells as ETag
+        )
+        self._storage.put(pack_name(self._kind, pack.pack), message, sha256=digest.hexdigest())
+        self._stored(pack)
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+def _content(frames: list[Frame], end: bytes) -> Iterator[bytes]:
+    """Yield the frames and let go of each, so that a pack is not held twice in memory."""
+    frames.reverse()
+    while frames:
+        yield frames.pop().data
+    yield end

@@ -1,0 +1,126 @@
+"""Reading blobs back: from the local cache, else out of their packs."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING
+
+import zstandard
+
+from ocsnap.errors import DamagedError
+from ocsnap.repository.blob import BlobKind, blob_id
+from ocsnap.repository.pack import decompress, read_trailer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ocsnap.crypto import Cipher
+    from ocsnap.repository.cache import Cache
+    from ocsnap.storage.storage import Storage
+
+
+class BlobReader:
+    """Gives blobs whose content was checked against their id; may be used from several threads."""
+
+    def __init__(self, *, storage: Storage, cipher: Cipher, cache: Cache) -> None:
+        """Keep where to look; nothing is fetched yet."""
+        self._storage = storage
+        self._cipher = cipher
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._latest: tuple[str, bytearray] = ("", bytearray())
+
+    def load(self, blob: bytes) -> bytes:
+        """Return a blob.
+
+        Args:
+            blob: its id.
+
+        Returns:
+            Its content.
+
+        Raises:
+            DamagedError: it is not in the repository, or not what its id says.
+            NoSecretKeyError: it is not cached and this host cannot decrypt.
+        """
+        frame = self._cache.held(blob)
+        if frame is not None:
+            return unpack(blob, frame, zstandard.frame_content_size(frame), name="The local cache")
+        location = self._cache.find(blob)
+        if location is None:
+            raise DamagedError(
+                f"The repository has no blob {blob.hex()}.", hint="Run: ocsnap verify."
+            )
+        plain = memoryview(self._pack(location.pack))
+        frame = bytes(plain[location.offset : location.offset + location.frame_bytes])
+        return unpack(blob, frame, location.raw_bytes, name=location.pack)
+
+    def load_all(self, blobs: Iterable[bytes]) -> list[bytes]:
+        """Return several blobs, in order."""
+        return [self.load(blob) for blob in blobs]
+
+    def object(self, name: str) -> bytes:
+        """Fetch an object and check that its bytes are those that its name promises.
+
+        Args:
+            name: an object that ends in its own SHA-256 and `.gpg`.
+
+        Returns:
+            The OpenPGP message.
+
+        Raises:
+            ObjectMissingError: it is not there.
+            DamagedError: it is another.
+        """
+        message = self._storage.get(name)
+        promised = name.removesuffix(".gpg")[-64:]
+        if hashlib.sha256(message).hexdigest() != promised:
+            raise DamagedError(f"{name} is damaged: its content is not what was stored.", name=name)
+        return message
+
+    def pack(self, name: str) -> bytearray:
+        """Fetch and decrypt a whole pack."""
+        return self._cipher.decrypt(self.object(name))
+
+    def _pack(self, name: str) -> bytearray:
+        """Return a pack, the latest one again without a fetch; keep what metadata it has."""
+        with self._lock:
+            if self._latest[0] == name:
+                return self._latest[1]
+        plain = self.pack(name)
+        if name.startswith(BlobKind.META.value):
+            view = memoryview(plain)
+            self._cache.hold(
+                (listed.blob, bytes(view[listed.offset : listed.offset + listed.frame_bytes]))
+                for listed in read_trailer(plain, name=name)
+            )
+        with self._lock:
+            self._latest = (name, plain)
+        return plain
+
+
+def unpack(blob: bytes, frame: bytes | memoryview, raw_bytes: int, *, name: str) -> bytes:
+    """Decompress a frame and check that it is the blob.
+
+    Args:
+        blob: the id.
+        frame: the zstd frame.
+        raw_bytes: the size that the index promises.
+        name: where the frame comes from, for messages.
+
+    Returns:
+        The blob's content.
+
+    Raises:
+        DamagedError: it is another content.
+    """
+    try:
+        data = decompress(frame, raw_bytes)
+    except (ValueError, zstandard.ZstdError) as error:
+        raise DamagedError(
+            f"{name}: the blob {blob.hex()} cannot be unpacked: {error}.", name=name
+        ) from error
+    if blob_id(data) != blob:
+        raise DamagedError(f"{name}: the blob {blob.hex()} has another content.", name=name)
+    return data

@@ -1,0 +1,228 @@
+"""The repository as a whole: opened, kept in step with the storage, committed to.
+
+Write order, and why: packs before the index that lists them, the index before the snapshot that
+needs it. Whatever is interrupted, a snapshot that can be seen is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from ocsnap.errors import (
+    CryptoError,
+    NoRepositoryError,
+    ObjectExistsError,
+    ObjectMissingError,
+    StorageError,
+)
+from ocsnap.repository import description as descriptions
+from ocsnap.repository import index as indexes
+from ocsnap.repository import snapshot as snapshots
+from ocsnap.repository.cache import Cache
+from ocsnap.repository.description import Description
+from ocsnap.repository.reader import BlobReader
+from ocsnap.repository.snapshot import StoredSnapshot
+from ocsnap.repository.writer import BlobWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ocsnap.crypto import Cipher
+    from ocsnap.monitor import Monitor
+    from ocsnap.repository.snapshot import Snapshot
+    from ocsnap.storage.storage import Storage
+
+
+class Repository:
+    """An open repository.
+
+    Attributes:
+        id: random id of the repository.
+        storage: where its objects lie.
+        cipher: what locks them.
+        cache: what this host knows of it.
+        reader: gives blobs.
+        writer: takes blobs.
+    """
+
+    def __init__(self, *, storage: Storage, cipher: Cipher, cache: Cache, repository: str) -> None:
+        """Compose the parts; use `create_repository` or `open_repository`."""
+        self.id = repository
+        self.storage = storage
+        self.cipher = cipher
+        self.cache = cache
+        self.reader = BlobReader(storage=storage, cipher=cipher, cache=cache)
+        self.writer = BlobWriter(storage=storage, cipher=cipher, cache=cache)
+
+    def close(self) -> None:
+        """End the threads and close the cache."""
+        self.writer.close()
+        self.cache.close()
+
+    def synchronise(self, monitor: Monitor) -> None:
+        """Bring the local index in step with the storage.
+
+        Args:
+            monitor: is told of index objects that this host cannot read.
+
+        Raises:
+            StorageError: the storage lists nothing although there must be something.
+            DamagedError: an index object is damaged.
+        """
+        listed = {
+            bytes.fromhex(_digest_of(info.name)) for info in self.storage.list("index/")
+        }
+        known = self.cache.index_ids()
+        if known and not listed:
+            raise StorageError(
+                "The storage lists no index although backups were written there.",
+                hint="Check that repository.url names the right place.",
+            )
+        for gone in known - listed:
+            self.cache.drop_index(gone)
+        self._drop_lost_packs()
+        unreadable = 0
+        for index in sorted(listed - known):
+            if not self.cipher.can_decrypt:
+                unreadable += 1
+                continue
+            self._take_index(index)
+        if unreadable:
+            monitor.note(
+                f"{unreadable} index objects were written elsewhere and cannot be read without the "
+                "secret key: what they list may be stored once more."
+            )
+
+    def _take_index(self, index_id: bytes) -> None:
+        name = indexes.index_name(index_id)
+        content = self.cipher.decrypt(self.reader.object(name))
+        for pack in indexes.decode(content, name=name).packs:
+            self.cache.add_pack(pack, index_id=index_id)
+        self.cache.commit()
+
+    def _drop_lost_packs(self) -> None:
+        """Packs of an interrupted run count only if they did reach the storage."""
+        for pack in self.cache.unindexed_packs():
+            try:
+                self.storage.stat(pack.name)
+            except ObjectMissingError:
+                self.cache.drop_pack(pack.pack)
+
+    def flush(self) -> None:
+        """Store everything that was saved, and the index that lists it."""
+        self.writer.flush()
+        packs = self.cache.unindexed_packs()
+        if not packs:
+            return
+        message = self.cipher.encrypt([indexes.encode(indexes.Index(indexes.FORMAT, packs))])
+        digest = hashlib.sha256(message)
+        self.storage.put(indexes.index_name(digest.digest()), message, sha256=digest.hexdigest())
+        self.cache.mark_indexed(packs, digest.digest())
+
+    def commit(self, snapshot: Snapshot) -> StoredSnapshot:
+        """Store a snapshot; everything that it needs must be flushed.
+
+        Args:
+            snapshot: the snapshot.
+
+        Returns:
+            The snapshot with its id.
+        """
+        content = snapshots.encode(snapshot)
+        message = self.cipher.encrypt([content], sign=True)
+        digest = hashlib.sha256(message).hexdigest()
+        name = snapshots.snapshot_name(snapshot.started, digest)
+        self.storage.put(name, message, sha256=digest)
+        self.cache.hold_snapshot(name, content)
+        return StoredSnapshot(id=digest, name=name, snapshot=snapshot)
+
+    def snapshots(self, monitor: Monitor) -> list[StoredSnapshot]:
+        """Return all snapshots that this host can read, oldest first.
+
+        Args:
+            monitor: is told of those that it cannot.
+
+        Raises:
+            DamagedError: a snapshot object is damaged or not signed as it must be.
+        """
+        held = self.cache.held_snapshots()
+        listed = sorted(info.name for info in self.storage.list(snapshots.FOLDER))
+        for gone in held.keys() - set(listed):
+            self.cache.drop_snapshot(gone)
+        found = []
+        for name in listed:
+            content = held.get(name)
+            if content is None and not self.cipher.can_decrypt:
+                monitor.note(f"{name} was written elsewhere and needs the secret key.")
+                continue
+            found.append(self._stored(name, content))
+        return found
+
+    def _stored(self, name: str, content: bytes | None) -> StoredSnapshot:
+        if content is None:
+            content = bytes(self.cipher.decrypt(self.reader.object(name), signed=True))
+            self.cache.hold_snapshot(name, content)
+        snapshot = snapshots.decode(content, name=name)
+        return StoredSnapshot(id=snapshots.id_of(name), name=name, snapshot=snapshot)
+
+
+def _digest_of(name: str) -> str:
+    """Return the hexadecimal digest in the name of an index object."""
+    return name.removeprefix("index/").removesuffix(".gpg")
+
+
+def create_repository(storage: Storage, cipher: Cipher, *, repository: str, now: float) -> None:
+    """Write the description of a new repository; an existing one is left as it is.
+
+    Args:
+        storage: an empty place.
+        cipher: what will lock its messages.
+        repository: a random id for it.
+        now: seconds since the epoch.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    description = Description(
+        repository=repository, cipher=cipher.mode, recipients=cipher.recipients, created=now
+    )
+    data = descriptions.encode(description)
+    try:
+        storage.create(descriptions.NAME, data, sha256=hashlib.sha256(data).hexdigest())
+    except ObjectExistsError:
+        return
+
+
+def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Repository:
+    """Open an existing repository.
+
+    Args:
+        storage: where it lies.
+        cipher: what unlocks it.
+        state_dir: folder for the local cache.
+
+    Returns:
+        The repository; its local index is as old as the last run until `synchronise`.
+
+    Raises:
+        NoRepositoryError: there is none.
+        CryptoError: it was made with another kind of key.
+    """
+    try:
+        description = descriptions.decode(storage.get(descriptions.NAME))
+    except ObjectMissingError:
+        raise NoRepositoryError(
+            "There is no ocsnap repository at repository.url.",
+            hint="The first `ocsnap backup` makes one; check the URL if there should be one.",
+        ) from None
+    if description.cipher != cipher.mode:
+        raise CryptoError(
+            f"The repository was made with a {description.cipher}, "
+            f"the configuration has a {cipher.mode}.",
+            hint="Check the section [encryption].",
+        )
+    cache = Cache(state_dir / description.repository / "cache.db")
+    return Repository(
+        storage=storage, cipher=cipher, cache=cache, repository=description.repository
+    )

@@ -1,0 +1,62 @@
+"""Choosing a snapshot as people name it: `latest`, the first digits of an id, a day, a time."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from ocsnap.errors import NoSnapshotError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ocsnap.repository.snapshot import StoredSnapshot
+
+LATEST: Final = "latest"
+_DAY_LENGTH: Final = len("2026-11-01")
+
+
+def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
+    """Return the snapshot that is meant.
+
+    Args:
+        snapshots: all snapshots, oldest first.
+        wanted: `latest`; the first digits of an id; an ISO 8601 time, meaning the last snapshot
+            begun until then; a day, meaning the last one of that day or before. A time without
+            offset is local.
+
+    Returns:
+        The snapshot.
+
+    Raises:
+        NoSnapshotError: none answers, or several do.
+    """
+    if not snapshots:
+        raise NoSnapshotError("There is no snapshot yet.", hint="Run: ocsnap backup.")
+    if wanted == LATEST:
+        return snapshots[-1]
+    found = [stored for stored in snapshots if stored.id.startswith(wanted.lower())]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise NoSnapshotError(f"{len(found)} snapshots begin with {wanted}.", hint="Give more digits.")
+    moment = _moment(wanted)
+    before = [stored for stored in snapshots if stored.snapshot.started <= moment]
+    if not before:
+        raise NoSnapshotError(
+            f"There is no snapshot as old as {wanted}.", hint="List them: ocsnap snapshots."
+        )
+    return before[-1]
+
+
+def _moment(wanted: str) -> float:
+    try:
+        moment = datetime.fromisoformat(wanted)
+    except ValueError:
+        raise NoSnapshotError(
+            f"There is no snapshot {wanted}.",
+            hint="List them: ocsnap snapshots. A time is written like 2026-11-01T20:30.",
+        ) from None
+    if len(wanted) == _DAY_LENGTH:
+        moment += timedelta(days=1)
+    return moment.timestamp()

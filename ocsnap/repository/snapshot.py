@@ -1,0 +1,192 @@
+"""Snapshots: one for each backup, and the last object that a backup writes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from ocsnap.errors import DamagedError
+from ocsnap.repository.tree import Entry
+
+if TYPE_CHECKING:
+    from ocsnap.repository.blob import Buffer
+
+FORMAT: Final = 1
+FOLDER: Final = "snapshots/"
+SHORT_ID: Final = 8
+_TIME: Final = "%Y%m%dT%H%M%SZ"
+
+
+class RootKind(StrEnum):
+    """What a root holds."""
+
+    CONFIG = "config"
+    DATA = "data"
+    HOME = "home"
+    DATABASE = "database"
+
+
+class Root(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the trees of a snapshot.
+
+    Attributes:
+        kind: what it holds.
+        name: the user of a home, else the kind's name.
+        path: where it lay; for a database its name.
+        entry: the root directory itself.
+        etag: etag of a home's root when it was read.
+        files: number of entries below.
+        size_bytes: sum of the sizes of the regular files below.
+    """
+
+    kind: RootKind
+    name: str
+    path: bytes
+    entry: Entry
+    etag: str | None = None
+    files: int = 0
+    size_bytes: int = 0
+
+
+class OwncloudRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore must know of the instance.
+
+    Attributes:
+        version: ownCloud's version.
+        root: folder of its code.
+        data_dir: the data directory.
+        table_prefix: prefix of its tables.
+        database_kind: mysql or sqlite3.
+        database_name: name of the database, or path of its file.
+        maintenance: whether it was in maintenance before the backup.
+    """
+
+    version: str
+    root: str
+    data_dir: str
+    table_prefix: str
+    database_kind: str
+    database_name: str
+    maintenance: bool
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of a snapshot object: JSON.
+
+    Attributes:
+        format: 1.
+        repository: id of the repository that it belongs to.
+        started: begin of the backup; seconds since the epoch.
+        finished: when it was whole.
+        host: name of the machine.
+        program: version of ocsnap.
+        parent: id of the snapshot it was compared with.
+        owncloud: what a restore must know of the instance.
+        roots: its trees.
+        users: names of the numeric owners that occur.
+        groups: names of the numeric groups that occur.
+        statistics: the figures of the run.
+        errors: number of files that are not in it, or not whole.
+    """
+
+    format: int = FORMAT
+    repository: str
+    started: float
+    finished: float
+    host: str
+    program: str
+    parent: str | None
+    owncloud: OwncloudRecord
+    roots: list[Root]
+    users: dict[int, str] = {}
+    groups: dict[int, str] = {}
+    statistics: dict[str, Any] = {}
+    errors: int = 0
+
+    @property
+    def files(self) -> int:
+        """Number of entries in all trees."""
+        return sum(root.files for root in self.roots)
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of the sizes of all regular files."""
+        return sum(root.size_bytes for root in self.roots)
+
+
+class StoredSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot together with its object.
+
+    Attributes:
+        id: SHA-256 of the object's bytes, in hexadecimal.
+        name: the object's name.
+        snapshot: its content.
+    """
+
+    id: str
+    name: str
+    snapshot: Snapshot
+
+    @property
+    def short_id(self) -> str:
+        """The first digits of the id, enough for people."""
+        return self.id[:SHORT_ID]
+
+
+def snapshot_name(started: float, digest: str) -> str:
+    """Return the name of a snapshot's object.
+
+    Args:
+        started: begin of the backup; seconds since the epoch.
+        digest: SHA-256 of the object's bytes, in hexadecimal.
+
+    Returns:
+        A name whose order is the order in time.
+    """
+    return f"{FOLDER}{datetime.fromtimestamp(started, UTC):{_TIME}}-{digest}.gpg"
+
+
+def id_of(name: str) -> str:
+    """Return the id that stands in the name of a snapshot's object.
+
+    Raises:
+        DamagedError: it is not the name of a snapshot.
+    """
+    digest = name.removesuffix(".gpg").rpartition("-")[2]
+    if len(digest) != 64 or not name.startswith(FOLDER):
+        raise DamagedError(f"{name} is not the name of a snapshot.", name=name)
+    return digest
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """Return a snapshot as bytes."""
+    return msgspec.json.format(msgspec.json.encode(snapshot), indent=1)
+
+
+def decode(data: Buffer, *, name: str) -> Snapshot:
+    """Read a snapshot.
+
+    Args:
+        data: the decrypted object.
+        name: the object's name, for messages.
+
+    Returns:
+        The snapshot.
+
+    Raises:
+        DamagedError: it cannot be read, or is of a later format.
+    """
+    try:
+        snapshot = msgspec.json.decode(data, type=Snapshot)
+    except msgspec.DecodeError as error:
+        raise DamagedError(f"{name} is no sound snapshot: {error}.", name=name) from error
+    if snapshot.format != FORMAT:
+        raise DamagedError(
+            f"{name} has format {snapshot.format}, which this ocsnap does not know.",
+            name=name,
+            hint="Use a newer ocsnap.",
+        )
+    return snapshot

@@ -1,0 +1,149 @@
+"""Trees: directory listings, one blob for each directory, several for very long ones."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ocsnap.errors import DamagedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ocsnap.repository.blob import Buffer
+
+FORMAT: Final = 1
+ENTRIES_PER_PART: Final = 4096
+"""A longer listing is cut, so that one new name in a directory of a million costs one part."""
+
+_ILLEGAL_NAMES: Final = (b"", b".", b"..")
+
+
+class Extent(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A range of a blob; a file's content is its extents, one after the other.
+
+    Attributes:
+        blob: the blob's id.
+        offset: where in the blob the range begins; bytes.
+        length: how long it is; bytes.
+    """
+
+    blob: bytes
+    offset: int
+    length: int
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One name in a directory.
+
+    Attributes:
+        name: the name's bytes, as the file system has them.
+        mode: type and permissions (`st_mode`).
+        uid: owner.
+        gid: group.
+        mtime_ns: time of the last change of content; nanoseconds since the epoch.
+        ctime_ns: time of the last change of anything; 0 if it was too young to be relied on.
+        inode: inode number.
+        size_bytes: `st_size` of a regular file, 0 for all others.
+        links: number of hard links.
+        xattrs: extended attributes, ACLs among them.
+        content: SHA-256 of a regular file's content; None for others and for an empty file.
+        extents: where the content lies; empty: in the one blob that is named `content`.
+        signature: blobs that make up the rsync signature, one after the other.
+        target: where a symbolic link points.
+        subtree: blobs that make up a directory's listing.
+        device: major and minor number of a device, as `st_rdev`.
+        sparse: whether the file had holes.
+        unsteady: whether the file changed while it was read.
+    """
+
+    name: bytes
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    size_bytes: int = 0
+    links: int = 1
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    content: bytes | None = None
+    extents: tuple[Extent, ...] = ()
+    signature: tuple[bytes, ...] = ()
+    target: bytes = b""
+    subtree: tuple[bytes, ...] = ()
+    device: int = 0
+    sparse: bool = False
+    unsteady: bool = False
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether this is a directory."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether this is a regular file."""
+        return stat.S_ISREG(self.mode)
+
+    def pieces(self) -> tuple[Extent, ...]:
+        """Return the extents, also where they are left implicit."""
+        if self.extents or self.content is None:
+            return self.extents
+        return (Extent(self.content, 0, self.size_bytes),)
+
+
+class _Part(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+    entries: list[Entry]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Part)
+
+
+def encode(entries: Sequence[Entry]) -> Iterator[bytes]:
+    """Return a directory's listing as bytes.
+
+    Args:
+        entries: the directory's entries, sorted by name.
+
+    Yields:
+        The parts, at least one.
+    """
+    for start in range(0, max(len(entries), 1), ENTRIES_PER_PART):
+        part = _Part(FORMAT, list(entries[start : start + ENTRIES_PER_PART]))
+        yield _encoder.encode(part)
+
+
+def decode(parts: Iterable[Buffer]) -> list[Entry]:
+    """Read a directory's listing.
+
+    Args:
+        parts: the bytes of its parts, in order.
+
+    Returns:
+        The entries, sorted by name.
+
+    Raises:
+        DamagedError: a part cannot be read, is of a later format, or has a name that could lead
+            out of its directory.
+    """
+    entries: list[Entry] = []
+    for data in parts:
+        try:
+            part = _decoder.decode(data)
+        except msgspec.DecodeError as error:
+            raise DamagedError(f"A directory listing cannot be read: {error}.") from error
+        if part.format != FORMAT:
+            raise DamagedError(
+                f"A directory listing has format {part.format}, which this ocsnap does not know.",
+                hint="Use a newer ocsnap.",
+            )
+        entries += part.entries
+    for entry in entries:
+        if entry.name in _ILLEGAL_NAMES or b"/" in entry.name or b"\0" in entry.name:
+            raise DamagedError(f"A directory listing has the illegal name {entry.name!r}.")
+    return entries

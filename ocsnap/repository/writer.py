@@ -1,0 +1,99 @@
+"""Writing blobs: each content once, compressed, packed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+import zstandard
+
+from ocsnap.repository.blob import BlobKind, Frame, blob_id
+from ocsnap.repository.packer import Packer
+
+if TYPE_CHECKING:
+    from ocsnap.crypto import Cipher
+    from ocsnap.repository.blob import Buffer
+    from ocsnap.repository.cache import Cache
+    from ocsnap.repository.index import IndexedPack
+    from ocsnap.storage.storage import Storage
+
+COMPRESSION_LEVEL: Final = 3
+
+
+class BlobWriter:
+    """Stores blobs that the repository has not yet; may be used from several threads."""
+
+    def __init__(self, *, storage: Storage, cipher: Cipher, cache: Cache) -> None:
+        """Prepare empty packs; nothing is stored before the first is full."""
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._on_the_way: set[bytes] = set()
+        self._compressors = threading.local()
+        self._packers = {
+            kind: Packer(kind, storage=storage, cipher=cipher, stored=self._stored)
+            for kind in BlobKind
+        }
+
+    def save(self, kind: BlobKind, data: Buffer, *, blob: bytes | None = None) -> tuple[bytes, bool]:
+        """Store a blob unless it is there already.
+
+        Args:
+            kind: which packs it belongs to.
+            data: its content.
+            blob: its id, where the caller has computed it already.
+
+        Returns:
+            Its id, and whether it was new. It is safe in the storage after `flush`.
+
+        Raises:
+            OcsnapError: an earlier pack could not be stored.
+        """
+        if blob is None:
+            blob = blob_id(data)
+        if not self._claim(blob):
+            return blob, False
+        frame = Frame(blob, self._compressor().compress(data), len(data))
+        if kind is BlobKind.META:
+            self._cache.hold([(blob, frame.data)])
+        self._packers[kind].add(frame)
+        return blob, True
+
+    def has(self, blob: bytes) -> bool:
+        """Return whether a blob is stored or on its way."""
+        with self._lock:
+            return blob in self._on_the_way or self._cache.has(blob)
+
+    def flush(self) -> None:
+        """Store everything that was saved and wait for it.
+
+        Raises:
+            OcsnapError: a pack could not be stored.
+        """
+        for packer in self._packers.values():
+            packer.flush()
+        self._cache.commit()
+
+    def close(self) -> None:
+        """End the threads; what was not flushed is given up."""
+        for packer in self._packers.values():
+            packer.close()
+
+    def _claim(self, blob: bytes) -> bool:
+        with self._lock:
+            if blob in self._on_the_way or self._cache.has(blob):
+                return False
+            self._on_the_way.add(blob)
+            return True
+
+    def _stored(self, pack: IndexedPack) -> None:
+        self._cache.add_pack(pack)
+        self._cache.commit()
+        with self._lock:
+            self._on_the_way.difference_update(packed.blob for packed in pack.blobs)
+
+    def _compressor(self) -> zstandard.ZstdCompressor:
+        compressor = getattr(self._compressors, "own", None)
+        if compressor is None:
+            compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
+            self._compressors.own = compressor
+        return compressor

@@ -1,0 +1,1 @@
+"""Snapshots of folders: scanned and archived, checked, restored."""

@@ -1,0 +1,216 @@
+"""Storing content: whole or as a delta, with the signature for the next time."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from ocsnap.errors import DamagedError, NoSecretKeyError
+from ocsnap.librsync import Signer, block_length
+from ocsnap.repository.blob import LONGEST_BLOB_BYTES, BlobKind, blob_id
+from ocsnap.repository.tree import Extent
+from ocsnap.snapshot.delta import (
+    SHORTEST_SIGNED_BYTES,
+    SIGNATURE_PART_BYTES,
+    DeltaWriter,
+    NotSimilarError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ocsnap.repository.blob import Buffer
+    from ocsnap.repository.reader import BlobReader
+    from ocsnap.repository.tree import Entry
+    from ocsnap.repository.writer import BlobWriter
+
+
+class StoredContent(NamedTuple):
+    """Content that is stored, or on its way.
+
+    Attributes:
+        size_bytes: its length.
+        content: its SHA-256; None for no content at all.
+        extents: where it lies; empty: in the one blob of that name.
+        signature: the blobs of its signature.
+        new_bytes: how much of it was not in the repository before.
+        delta: whether it is told as a delta of the previous version.
+    """
+
+    size_bytes: int
+    content: bytes | None
+    extents: tuple[Extent, ...]
+    signature: tuple[bytes, ...]
+    new_bytes: int
+    delta: bool
+
+
+class ContentStore:
+    """Stores the contents of files and streams; may be used from several threads."""
+
+    def __init__(self, *, writer: BlobWriter, reader: BlobReader) -> None:
+        """Keep where blobs go to and where old signatures come from."""
+        self._writer = writer
+        self._reader = reader
+
+    def store_buffer(self, data: Buffer, previous: Entry | None) -> StoredContent:
+        """Store content that fits into one blob.
+
+        Args:
+            data: at most `LONGEST_BLOB_BYTES`.
+            previous: the file's entry in the parent snapshot.
+
+        Returns:
+            What a tree entry needs.
+        """
+        size_bytes = len(data)
+        if not size_bytes:
+            return StoredContent(0, None, (), (), 0, delta=False)
+        content = blob_id(data)
+        if previous is not None and previous.content == content:
+            return _unchanged(previous)
+        signed = size_bytes >= SHORTEST_SIGNED_BYTES
+        signature = self._sign([data], size_bytes) if signed else ()
+        if signed and previous is not None and not self._writer.has(content):
+            try:
+                return self._store_delta(iter([data]), previous, content, size_bytes, signature)
+            except NotSimilarError:
+                pass
+        _, new = self._writer.save(BlobKind.CONTENT, data, blob=content)
+        return StoredContent(
+            size_bytes, content, (), signature, size_bytes if new else 0, delta=False
+        )
+
+    def store_stream(
+        self,
+        chunks: Iterable[Buffer],
+        previous: Entry | None,
+        *,
+        expected_bytes: int,
+        may_give_up: bool,
+    ) -> StoredContent:
+        """Store content of any length that comes in pieces.
+
+        Args:
+            chunks: the content.
+            previous: the entry of an old version.
+            expected_bytes: about how long it will be.
+            may_give_up: whether the caller can begin again; else it is stored as it comes.
+
+        Returns:
+            What a tree entry needs.
+
+        Raises:
+            NotSimilarError: only if `may_give_up`: begin again with no previous entry.
+        """
+        old_signature = self._old_signature(previous)
+        if previous is None or old_signature is None:
+            target: _WholeWriter | DeltaWriter = _WholeWriter(self._writer)
+        else:
+            target = DeltaWriter(self._writer, previous, old_signature, may_give_up=may_give_up)
+        signer = Signer(block_length(expected_bytes))
+        digest = hashlib.sha256()
+        size_bytes = 0
+        for chunk in chunks:
+            digest.update(chunk)
+            signer.update(chunk)
+            target.write(chunk)
+            size_bytes += len(chunk)
+        extents = target.finish()
+        if not size_bytes:
+            return StoredContent(0, None, (), (), 0, delta=False)
+        content = digest.digest()
+        parts = self._save_signature(signer.finish()) if size_bytes >= SHORTEST_SIGNED_BYTES else ()
+        implied = (Extent(content, 0, size_bytes),)
+        return StoredContent(
+            size_bytes,
+            content,
+            () if extents == implied else extents,
+            parts,
+            target.stored_bytes,
+            delta=isinstance(target, DeltaWriter),
+        )
+
+    def _store_delta(
+        self,
+        chunks: Iterator[Buffer],
+        previous: Entry,
+        content: bytes,
+        size_bytes: int,
+        signature: tuple[bytes, ...],
+    ) -> StoredContent:
+        old_signature = self._old_signature(previous)
+        if old_signature is None:
+            raise NotSimilarError
+        target = DeltaWriter(self._writer, previous, old_signature)
+        for chunk in chunks:
+            target.write(chunk)
+        extents = target.finish()
+        return StoredContent(
+            size_bytes, content, extents, signature, target.stored_bytes, delta=True
+        )
+
+    def _old_signature(self, previous: Entry | None) -> bytes | None:
+        """Return the signature of an old version, None where no delta can be built on it."""
+        if previous is None or not previous.signature:
+            return None
+        if not all(self._writer.has(piece.blob) for piece in previous.pieces()):
+            return None
+        try:
+            return b"".join(self._reader.load_all(previous.signature))
+        except (DamagedError, NoSecretKeyError):
+            # Without it the content is stored whole, which also mends the damage.
+            return None
+
+    def _sign(self, chunks: Iterable[Buffer], size_bytes: int) -> tuple[bytes, ...]:
+        signer = Signer(block_length(size_bytes))
+        for chunk in chunks:
+            signer.update(chunk)
+        return self._save_signature(signer.finish())
+
+    def _save_signature(self, signature: bytes) -> tuple[bytes, ...]:
+        view = memoryview(signature)
+        return tuple(
+            self._writer.save(BlobKind.META, bytes(view[start : start + SIGNATURE_PART_BYTES]))[0]
+            for start in range(0, len(view), SIGNATURE_PART_BYTES)
+        )
+
+
+class _WholeWriter:
+    """Cuts content into blobs of the same length."""
+
+    def __init__(self, writer: BlobWriter) -> None:
+        self._writer = writer
+        self._gathered = bytearray()
+        self._extents: list[Extent] = []
+        self.stored_bytes = 0
+
+    def write(self, data: Buffer) -> None:
+        if not self._gathered and len(data) == LONGEST_BLOB_BYTES:
+            self._save(data)
+            return
+        self._gathered += data
+        while len(self._gathered) >= LONGEST_BLOB_BYTES:
+            self._save(bytes(memoryview(self._gathered)[:LONGEST_BLOB_BYTES]))
+            del self._gathered[:LONGEST_BLOB_BYTES]
+
+    def finish(self) -> tuple[Extent, ...]:
+        if self._gathered:
+            self._save(self._gathered)
+        return tuple(self._extents)
+
+    def _save(self, data: Buffer) -> None:
+        blob, new = self._writer.save(BlobKind.CONTENT, data)
+        self._extents.append(Extent(blob, 0, len(data)))
+        self.stored_bytes += len(data) if new else 0
+
+
+def _unchanged(previous: Entry) -> StoredContent:
+    return StoredContent(
+        previous.size_bytes,
+        previous.content,
+        previous.extents,
+        previous.signature,
+        0,
+        delta=False,
+    )

@@ -1,0 +1,124 @@
+"""Reading one file for the archive, whatever others do to it meanwhile."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ocsnap.repository.blob import LONGEST_BLOB_BYTES
+from ocsnap.snapshot.delta import NotSimilarError
+from ocsnap.snapshot.scanner import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ocsnap.clock import Clock
+    from ocsnap.repository.tree import Entry
+    from ocsnap.snapshot.content import ContentStore, StoredContent
+
+ATTEMPTS: Final = 2
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class NotAFileError(OSError):
+    """What was a regular file when it was listed is none any more."""
+
+
+class FileReader:
+    """Stores regular files and gives their entries; may be used from several threads."""
+
+    def __init__(self, store: ContentStore, clock: Clock) -> None:
+        """Keep where content goes to."""
+        self._store = store
+        self._clock = clock
+
+    def archive(
+        self, path: bytes, name: bytes, find_previous: Callable[[os.stat_result], Entry | None]
+    ) -> tuple[Entry, StoredContent]:
+        """Store a file.
+
+        A file that changes while it is read is read once more; if it changes again, its entry says
+        so (`unsteady`) and the next backup reads it again.
+
+        Args:
+            path: its absolute path.
+            name: its name in the directory.
+            find_previous: gives the entry to build a delta on.
+
+        Returns:
+            Its entry, and what was stored for it.
+
+        Raises:
+            NotAFileError: it is no regular file any more.
+            OSError: it cannot be read to its end.
+        """
+        descriptor = _open(path)
+        try:
+            for attempt in range(ATTEMPTS):
+                read_ns = int(self._clock.now() * 1e9)
+                before = os.fstat(descriptor)
+                if not stat.S_ISREG(before.st_mode):
+                    raise NotAFileError(f"{os.fsdecode(path)} is no regular file any more")
+                stored = self._read(descriptor, before, find_previous(before))
+                after = os.fstat(descriptor)
+                steady = _same(before, after) and stored.size_bytes == after.st_size
+                if steady or attempt == ATTEMPTS - 1:
+                    break
+            entry = describe(name, before, at=descriptor, read_ns=read_ns)
+        finally:
+            os.close(descriptor)
+        complete = msgspec.structs.replace(
+            entry,
+            size_bytes=stored.size_bytes,
+            content=stored.content,
+            extents=stored.extents,
+            signature=stored.signature,
+            unsteady=not steady,
+        )
+        return complete, stored
+
+    def _read(
+        self, descriptor: int, status: os.stat_result, previous: Entry | None
+    ) -> StoredContent:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        if status.st_size <= LONGEST_BLOB_BYTES:
+            data = os.read(descriptor, status.st_size + 1)
+            if len(data) == status.st_size or len(data) <= LONGEST_BLOB_BYTES:
+                return self._store.store_buffer(data, previous)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        try:
+            return self._stream(descriptor, status, previous)
+        except NotSimilarError:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            return self._stream(descriptor, status, None)
+
+    def _stream(
+        self, descriptor: int, status: os.stat_result, previous: Entry | None
+    ) -> StoredContent:
+        return self._store.store_stream(
+            _chunks(descriptor), previous, expected_bytes=status.st_size, may_give_up=True
+        )
+
+
+def _open(path: bytes) -> int:
+    try:
+        # Reading for a backup is no use of the file; only its owner and root may ask for this.
+        return os.open(path, _FLAGS | os.O_NOATIME)
+    except PermissionError:
+        return os.open(path, _FLAGS)
+
+
+def _chunks(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, LONGEST_BLOB_BYTES):
+        yield chunk
+
+
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) == (
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+    )
