@@ -1,0 +1,1 @@
+"""Where objects are kept: S3, a local folder or memory, and decorators around them."""

@@ -1,0 +1,64 @@
+"""Opens the storage that the configuration names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from ocsnap.errors import ConfigError
+from ocsnap.storage.count import Counting
+from ocsnap.storage.local import LocalStorage
+from ocsnap.storage.retry import Retrying
+
+if TYPE_CHECKING:
+    import random as randomness
+
+    from ocsnap.clock import Clock
+    from ocsnap.config import RepositoryConfig
+    from ocsnap.storage.storage import Storage
+
+
+def open_storage(config: RepositoryConfig, *, clock: Clock, random: randomness.Random) -> Counting:
+    """Open the storage of a repository; nothing is sent yet.
+
+    The counters are outermost, so that bytes and objects count once, when they are stored. The
+    retries below them report each further attempt, so that requests count as the store sees them.
+
+    Args:
+        config: the configured repository.
+        clock: what retries wait by.
+        random: where their jitter comes from.
+
+    Returns:
+        The storage with its counters.
+
+    Raises:
+        ConfigError: the URL names no place for a storage, or the key's secret cannot be read.
+    """
+    retrying = Retrying(_open_backend(config), clock=clock, random=random)
+    counting = Counting(retrying)
+    retrying.on_retry = lambda _: counting.add_request()
+    return counting
+
+
+def _open_backend(config: RepositoryConfig) -> Storage:
+    path = unquote(config.url.removeprefix("file://"))
+    if config.url.startswith("file:///") and path.strip("/"):
+        return LocalStorage(Path(path))
+    if config.url.startswith("s3://"):
+        return _open_s3(config)
+    raise ConfigError(
+        f"repository.url: {config.url!r} is no place for backups.",
+        hint="Write s3://bucket/prefix or file:///folder.",
+    )
+
+
+def _open_s3(config: RepositoryConfig) -> Storage:
+    # boto3 takes a tenth of a second to import: only who needs it waits for it.
+    from ocsnap.storage.bucket import configured_bucket  # noqa: PLC0415 # as above
+    from ocsnap.storage.s3 import S3Storage  # noqa: PLC0415 # as above
+    from ocsnap.storage.s3_client import make_client  # noqa: PLC0415 # as above
+
+    bucket = configured_bucket(config)
+    return S3Storage(make_client(config, amazon=bucket.amazon), bucket)

@@ -1,0 +1,93 @@
+"""A storage in memory, for tests: as strict as the strictest store."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING
+
+from ocsnap.errors import ObjectExistsError, ObjectMissingError, TransientStorageError
+from ocsnap.storage.name import check_range, checked, checked_prefix
+from ocsnap.storage.storage import ObjectInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocsnap.storage.storage import Buffer
+
+
+class MemoryStorage:
+    """Keeps objects in memory, tells both checksums and refuses damaged bytes.
+
+    Attributes:
+        objects: the objects by name; tests may damage them.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+        """Store an object; see `Storage.put`."""
+        content = _proven(checked(name), data, sha256)
+        with self._lock:
+            self.objects[name] = content
+
+    def create(self, name: str, data: Buffer, *, sha256: str) -> None:
+        """Store an object if there is none; see `Storage.create`."""
+        content = _proven(checked(name), data, sha256)
+        with self._lock:
+            if name in self.objects:
+                raise ObjectExistsError(f"{name}: is there already.", name=name)
+            self.objects[name] = content
+
+    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """Return an object's bytes; see `Storage.get`."""
+        check_range(offset, length)
+        content = self._content(name)
+        return content[offset:] if length is None else content[offset : offset + length]
+
+    def stat(self, name: str) -> ObjectInfo:
+        """Return what is known of an object; see `Storage.stat`."""
+        return _info(name, self._content(name))
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Find objects; see `Storage.list`."""
+        checked_prefix(prefix)
+        with self._lock:
+            found = [item for item in self.objects.items() if item[0].startswith(prefix)]
+        return (_info(name, content) for name, content in found)
+
+    def delete(self, name: str) -> None:
+        """Remove an object; see `Storage.delete`."""
+        with self._lock:
+            self.objects.pop(checked(name), None)
+
+    def check(self) -> None:
+        """Find nothing wrong, ever."""
+
+    def close(self) -> None:
+        """Keep the objects: a test may look at them after the run."""
+
+    def _content(self, name: str) -> bytes:
+        with self._lock:
+            content = self.objects.get(checked(name))
+        if content is None:
+            raise ObjectMissingError(f"{name}: there is no such object.", name=name)
+        return content
+
+
+def _proven(name: str, data: Buffer, sha256: str) -> bytes:
+    content = bytes(data)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise TransientStorageError(f"{name}: was damaged on its way to the storage.", name=name)
+    return content
+
+
+def _info(name: str, content: bytes) -> ObjectInfo:
+    return ObjectInfo(
+        name=name,
+        size_bytes=len(content),
+        md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )

@@ -1,0 +1,236 @@
+"""A storage in an S3 bucket: Amazon's, or any other store that speaks the same protocol.
+
+What stores do differently, and what is done about it:
+
+- Amazon checks, keeps and tells the SHA-256 that is sent with an object. The others check
+  Content-MD5 alone (Ceph, rclone), and tell an MD5 in the ETag of an object that was put in one
+  piece.
+- Amazon and Ceph know `If-None-Match: *`. rclone takes it and overwrites all the same, so
+  that away from Amazon a look comes before.
+- A part of an object is answered with 206, by rclone with 200: only Content-Range tells.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ocsnap.errors import ObjectExistsError, ObjectMissingError, TransientStorageError
+from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
+from ocsnap.storage.s3_body import Body
+from ocsnap.storage.s3_errors import Explainer
+from ocsnap.storage.storage import LIST_PAGE_OBJECTS, ObjectInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocsnap.storage.bucket import Bucket
+    from ocsnap.storage.storage import Buffer
+
+_MD5_ETAG = re.compile(r"[0-9a-f]{32}")
+_OUT_OF_RANGE = {"InvalidRange", "416"}
+
+
+class S3Client(Protocol):
+    """What is used of boto3's client; names and arguments are boto3's."""
+
+    def put_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Store an object."""
+        ...
+
+    def get_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Read an object."""
+        ...
+
+    def head_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Ask about an object."""
+        ...
+
+    def delete_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Remove an object."""
+        ...
+
+    def list_objects_v2(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Ask for a page of a listing."""
+        ...
+
+    def head_bucket(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Ask about the bucket."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class S3Storage:
+    """Keeps objects in a bucket, under a prefix, each put in one request."""
+
+    def __init__(self, client: S3Client, bucket: Bucket) -> None:
+        """Use a bucket; nothing is sent yet.
+
+        Args:
+            client: a client from `make_client`; closed with the storage.
+            bucket: where to keep the objects.
+        """
+        self._client = client
+        self._bucket = bucket
+        self._explainer = Explainer(bucket)
+
+    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+        """Store an object; see `Storage.put`."""
+        with self._explained(name):
+            self._send(name, data, sha256)
+
+    def create(self, name: str, data: Buffer, *, sha256: str) -> None:
+        """Store an object if there is none; see `Storage.create`.
+
+        Away from Amazon, a store that does not know conditional puts lets two processes at the
+        very same moment both believe to have been first.
+        """
+        if not self._bucket.amazon and self._exists(name):
+            raise ObjectExistsError(f"{name}: is there already.", name=name)
+        with self._explained(name):
+            try:
+                self._send(name, data, sha256, IfNoneMatch="*")
+            except ClientError as error:
+                if error.response["Error"].get("Code") != "NotImplemented":
+                    raise
+                self._send(name, data, sha256)
+
+    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """Return an object's bytes; see `Storage.get`."""
+        check_range(offset, length)
+        if length == 0:
+            self.stat(name)
+            return b""
+        request = {} if offset == 0 and length is None else {"Range": _range(offset, length)}
+        with self._explained(name):
+            try:
+                answer = self._client.get_object(**self._object(name), **request)
+            except ClientError as error:
+                if error.response["Error"].get("Code") in _OUT_OF_RANGE:
+                    return b""
+                raise
+            with answer["Body"] as body:
+                content: bytes = body.read()
+        if len(content) != answer["ContentLength"]:
+            raise TransientStorageError(f"{name}: the answer was cut short.", name=name)
+        if request and "ContentRange" not in answer:
+            return content[offset:] if length is None else content[offset : offset + length]
+        return content
+
+    def stat(self, name: str) -> ObjectInfo:
+        """Return an object's size and checksums; see `Storage.stat`."""
+        request = {"ChecksumMode": "ENABLED"} if self._bucket.amazon else {}
+        with self._explained(name):
+            answer = self._client.head_object(**self._object(name), **request)
+        encrypted = "SSECustomerAlgorithm" in answer or answer.get(
+            "ServerSideEncryption", "AES256"
+        ) not in {"AES256", ""}
+        return ObjectInfo(
+            name=name,
+            size_bytes=answer["ContentLength"],
+            md5=None if encrypted else _md5(answer.get("ETag", "")),
+            sha256=_sha256(answer) if self._bucket.amazon else None,
+        )
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Find objects; see `Storage.list`.
+
+        The MD5 is the ETag: no such thing where the bucket is encrypted with a KMS key, which
+        a listing does not tell. Before an object is called damaged for its MD5, ask `stat`.
+        """
+        request = {
+            "Bucket": self._bucket.name,
+            "Prefix": self._bucket.prefix + checked_prefix(prefix),
+            "MaxKeys": LIST_PAGE_OBJECTS,
+        }
+        while True:
+            with self._explained(""):
+                page = self._client.list_objects_v2(**request)
+            for entry in page.get("Contents", ()):
+                name = entry["Key"].removeprefix(self._bucket.prefix)
+                if is_name(name):
+                    md5 = _md5(entry.get("ETag", ""))
+                    yield ObjectInfo(name, entry["Size"], md5=md5, sha256=None)
+            if not page.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = page["NextContinuationToken"]
+
+    def delete(self, name: str) -> None:
+        """Remove an object; see `Storage.delete`."""
+        with self._explained(name):
+            self._client.delete_object(**self._object(name))
+
+    def check(self) -> None:
+        """Ask for one object's name, and Amazon for the bucket's region; see `Storage.check`."""
+        with self._explained(""):
+            # Not HEAD: its answers have no body, and so no word on what is wrong.
+            self._client.list_objects_v2(
+                Bucket=self._bucket.name, Prefix=self._bucket.prefix, MaxKeys=1
+            )
+            if not self._bucket.amazon:
+                return
+            answer = self._client.head_bucket(Bucket=self._bucket.name)
+        # boto3 finds its way to the right region by itself, with two more requests each time.
+        actual = answer.get("BucketRegion", "")
+        if actual and actual != self._bucket.region:
+            raise self._explainer.wrong_region(actual)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def _send(self, name: str, data: Buffer, sha256: str, **condition: str) -> None:
+        if self._bucket.amazon:
+            checksum = {"ChecksumSHA256": _base64(bytes.fromhex(sha256))}
+        else:
+            md5 = hashlib.md5(data, usedforsecurity=False)
+            checksum = {"ContentMD5": _base64(md5.digest())}
+        with Body(data) as body:
+            self._client.put_object(**self._object(name), Body=body, **checksum, **condition)
+
+    def _exists(self, name: str) -> bool:
+        try:
+            self.stat(name)
+        except ObjectMissingError:
+            return False
+        return True
+
+    def _object(self, name: str) -> dict[str, str]:
+        return {"Bucket": self._bucket.name, "Key": self._bucket.prefix + checked(name)}
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Turn what botocore raises into what the caller can act on."""
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            raise self._explainer.explain(error, name) from error
+
+
+def _range(offset: int, length: int | None) -> str:
+    return f"bytes={offset}-" if length is None else f"bytes={offset}-{offset + length - 1}"
+
+
+def _base64(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
+
+
+def _md5(etag: str) -> str | None:
+    plain = etag.strip('"')
+    return plain if _MD5_ETAG.fullmatch(plain) else None
+
+
+def _sha256(answer: dict[str, Any]) -> str | None:
+    """Return the SHA-256 of the whole object; that of parts (`...-3`) says nothing of it."""
+    told = answer.get("ChecksumSHA256", "")
+    if not told or "-" in told:
+        return None
+    return base64.b64decode(told).hex()

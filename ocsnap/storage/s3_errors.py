@@ -1,0 +1,262 @@
+"""Turns what botocore raises into ocsnap's errors, with what to do about each.
+
+Error codes: Amazon S3 API Reference, "Error responses". A HEAD has no body to carry one, so that
+botocore gives the HTTP status in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+    SSLError,
+)
+
+from ocsnap.errors import (
+    AccessDeniedError,
+    NoRepositoryError,
+    ObjectExistsError,
+    ObjectMissingError,
+    OcsnapError,
+    StorageError,
+    TransientStorageError,
+)
+
+if TYPE_CHECKING:
+    from ocsnap.storage.bucket import Bucket
+
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+_EXISTS = {"PreconditionFailed", "412"}
+_WRONG_REGION = {
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "PermanentRedirect",
+    "301",
+}
+_TRANSIENT = {
+    "BadDigest",
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "ThrottlingException",
+    "TooManyRequests",
+    "XAmzContentChecksumMismatch",
+    "XAmzContentSHA256Mismatch",
+}
+_TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
+_CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
+_TRUST = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "certificate verify failed")
+
+_DENIED = {
+    "InvalidAccessKeyId": (
+        "the store does not know this access key id",
+        "Check repository.access_key_id, and that the key is still active.",
+    ),
+    "SignatureDoesNotMatch": (
+        "the secret does not belong to the access key id",
+        "Check repository.secret_access_key_file: its first line must be the secret, nothing else.",
+    ),
+    "ExpiredToken": (
+        "the temporary credentials have expired",
+        "Get new ones, or let the key come from a role or a profile that renews itself.",
+    ),
+    "InvalidToken": (
+        "the session token of the credentials is not valid",
+        "Get new ones, or give access_key_id and secret_access_key_file.",
+    ),
+}
+_DENIED_ELSE = (
+    "the store accepts the key but does not allow this",
+    "Allow s3:ListBucket on the bucket; s3:GetObject, PutObject and DeleteObject on its objects.",
+)
+_DENIED_HEAD = (
+    "the store does not allow this",
+    "Check access_key_id, its secret, and that s3:ListBucket and s3:GetObject are allowed.",
+)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a store said is wrong."""
+
+    name: str
+    subject: str
+    code: str
+    status: int
+    message: str
+    region: str
+
+    def said(self) -> str:
+        return f"{self.subject}: {self.message.rstrip('.')} (S3: {self.code})."
+
+
+def _answer(error: ClientError, name: str, subject: str) -> _Answer:
+    response: dict[str, Any] = {**error.response}
+    said = response.get("Error", {})
+    metadata = response.get("ResponseMetadata", {})
+    headers = metadata.get("HTTPHeaders", {})
+    return _Answer(
+        name=name,
+        subject=subject,
+        code=str(said.get("Code", "")),
+        status=int(metadata.get("HTTPStatusCode", 0)),
+        message=said.get("Message") or "the store refuses, and gives no reason",
+        region=said.get("Region") or headers.get("x-amz-bucket-region", ""),
+    )
+
+
+class Explainer:
+    """Words errors for one bucket."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        """Word errors that concern `bucket`."""
+        self._bucket = bucket
+
+    def explain(self, error: BotoCoreError | ClientError, name: str) -> OcsnapError:
+        """Return the error to raise in the place of `error`.
+
+        Args:
+            error: what botocore raised.
+            name: the object concerned, or an empty string for the bucket.
+
+        Returns:
+            An error of ocsnap's, with a hint.
+        """
+        if isinstance(error, ClientError):
+            return self._of_answer(_answer(error, name, self._subject(name)))
+        return self._of_connection(error, name)
+
+    def wrong_region(self, actual: str) -> StorageError:
+        """Return the error for a bucket in another region.
+
+        Args:
+            actual: the region where the bucket is; empty when the store does not say.
+
+        Returns:
+            An error whose hint names the setting.
+        """
+        sentence = f"The bucket {self._bucket.name} is not in the region {self._bucket.region}."
+        if actual:
+            return StorageError(sentence, hint=f'Set repository.region = "{actual}".')
+        return StorageError(sentence, hint="Set repository.region to the bucket's own.")
+
+    def _of_answer(self, answer: _Answer) -> OcsnapError:
+        return (
+            self._of_object(answer)
+            or self._of_setting(answer)
+            or self._of_key(answer)
+            or StorageError(answer.said(), name=answer.name)
+        )
+
+    def _of_object(self, answer: _Answer) -> OcsnapError | None:
+        if answer.code == "NoSuchBucket" or (answer.code in _MISSING and not answer.name):
+            return NoRepositoryError(
+                f"There is no bucket {self._bucket.name} at {self._bucket.endpoint}.",
+                hint="Create it, or check repository.url, region and endpoint.",
+            )
+        if answer.code in _MISSING:
+            return ObjectMissingError(
+                f"{answer.subject}: there is no such object.", name=answer.name
+            )
+        if answer.code in _EXISTS:
+            return ObjectExistsError(f"{answer.subject}: is there already.", name=answer.name)
+        if answer.code == "InvalidObjectState":
+            return StorageError(
+                f"{answer.subject}: lies in cold storage.",
+                hint="Restore it from the cold storage class first, then try again.",
+                name=answer.name,
+            )
+        return None
+
+    def _of_setting(self, answer: _Answer) -> OcsnapError | None:
+        if answer.code in _WRONG_REGION:
+            return self.wrong_region(answer.region)
+        if answer.code in _CLOCK:
+            return StorageError(
+                f"{self._bucket.endpoint}: rejects requests since this machine's clock is wrong.",
+                hint="Set the clock (timedatectl set-ntp true), then try again.",
+                name=answer.name,
+            )
+        if answer.code in _TRANSIENT or answer.status in _TRANSIENT_STATUS:
+            return TransientStorageError(answer.said(), name=answer.name)
+        return None
+
+    def _of_key(self, answer: _Answer) -> OcsnapError | None:
+        if answer.status not in {401, 403} and answer.code not in _DENIED:
+            return None
+        unexplained = _DENIED_HEAD if answer.code.isdigit() else _DENIED_ELSE
+        reason, hint = _DENIED.get(answer.code, unexplained)
+        return AccessDeniedError(
+            f"{answer.subject}: {reason} (S3: {answer.code}).", hint=hint, name=answer.name
+        )
+
+    def _of_connection(self, error: BotoCoreError, name: str) -> OcsnapError:
+        if isinstance(error, NoCredentialsError | PartialCredentialsError):
+            return AccessDeniedError(
+                "There is no key for S3, or only half of one.",
+                hint="Set repository.access_key_id and secret_access_key_file, or a profile.",
+                name=name,
+            )
+        if isinstance(error, CredentialRetrievalError):
+            return AccessDeniedError(f"The key for S3 could not be fetched: {error}.", name=name)
+        if isinstance(error, SSLError):
+            return self._of_tls(error, name)
+        if isinstance(error, ConnectTimeoutError | EndpointConnectionError | ProxyConnectionError):
+            wrong = "repository.region" if self._bucket.amazon else "repository.endpoint"
+            return TransientStorageError(
+                f"{self._bucket.endpoint}: cannot be reached: {_cause(error)}.",
+                hint=f"Check the network and {wrong}.",
+                name=name,
+            )
+        if isinstance(
+            error,
+            ReadTimeoutError
+            | ConnectionClosedError
+            | HTTPClientError
+            | ResponseStreamingError
+            | IncompleteReadError,
+        ):
+            return TransientStorageError(
+                f"{self._subject(name)}: the connection broke: {_cause(error)}.", name=name
+            )
+        return StorageError(f"{self._subject(name)}: {_cause(error)}.", name=name)
+
+    def _of_tls(self, error: SSLError, name: str) -> StorageError:
+        reason = _cause(error)
+        if any(word in reason for word in _TRUST):
+            return StorageError(
+                f"{self._bucket.endpoint}: the TLS connection cannot be trusted: {reason}.",
+                hint="Check repository.endpoint (host name, https), and set repository.ca_file if"
+                " the store has an authority of its own.",
+                name=name,
+            )
+        return TransientStorageError(
+            f"{self._bucket.endpoint}: TLS broke off: {reason}.", name=name
+        )
+
+    def _subject(self, name: str) -> str:
+        return f"s3://{self._bucket.name}/{self._bucket.prefix}{name}"
+
+
+def _cause(error: BotoCoreError) -> str:
+    """Return the plainest reason: the system's own words where botocore keeps them."""
+    inner = error.kwargs.get("error", error)
+    return str(inner).rstrip(".")

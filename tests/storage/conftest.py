@@ -1,0 +1,91 @@
+"""Every storage that the contract is held against."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ocsnap.clock import SystemClock
+from ocsnap.config import RepositoryConfig
+from ocsnap.storage.count import Counting
+from ocsnap.storage.decorator import Decorator
+from ocsnap.storage.factory import open_storage
+from ocsnap.storage.faults import Faulty
+from ocsnap.storage.local import LocalStorage
+from ocsnap.storage.memory import MemoryStorage
+from ocsnap.storage.retry import Retrying
+from tests.servers.s3 import running_s3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ocsnap.storage.storage import Storage
+    from tests.servers.s3 import S3Server
+
+KINDS = [
+    "memory",
+    "local",
+    "s3",
+    "s3-tls",
+    "s3-amazon",
+    "decorator",
+    "retrying",
+    "counting",
+    "faulty",
+]
+
+
+@pytest.fixture(scope="session")
+def s3_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with running_s3(tmp_path_factory.mktemp("s3-tls"), tls=True) as server:
+        yield server
+
+
+@pytest.fixture
+def amazon(tmp_path: Path) -> Iterator[RepositoryConfig]:
+    """A bucket of moto's, which answers in Amazon's place: no packet leaves the process."""
+    with mock_aws():
+        client = boto3.client("s3", region_name="eu-central-1")
+        client.create_bucket(
+            Bucket="oc-backup", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        secret_file = tmp_path / "amazon-secret"
+        secret_file.write_text("a secret that moto takes, as it takes all\n")
+        yield RepositoryConfig(
+            url="s3://oc-backup/some/prefix",
+            access_key_id="AKIAEXAMPLE",
+            secret_access_key_file=secret_file,
+        )
+        client.close()
+
+
+@pytest.fixture(params=KINDS)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    make: dict[str, Callable[[], Storage]] = {
+        "memory": MemoryStorage,
+        "local": lambda: LocalStorage(tmp_path / "repository"),
+        "s3": lambda: _s3(request.getfixturevalue("s3"), tmp_path),
+        "s3-tls": lambda: _s3(request.getfixturevalue("s3_tls"), tmp_path),
+        "s3-amazon": lambda: _amazon(request.getfixturevalue("amazon")),
+        "decorator": lambda: Decorator(MemoryStorage()),
+        "retrying": lambda: Retrying(MemoryStorage(), clock=SystemClock(), random=random.Random(1)),
+        "counting": lambda: Counting(MemoryStorage()),
+        "faulty": lambda: Faulty(MemoryStorage(), []),
+    }
+    opened = make[request.param]()
+    yield opened
+    opened.close()
+
+
+def _s3(server: S3Server, tmp_path: Path) -> Storage:
+    config = server.repository_config(server.new_bucket(), "some/prefix", tmp_path)
+    return open_storage(config, clock=SystemClock(), random=random.Random(1))
+
+
+def _amazon(config: RepositoryConfig) -> Storage:
+    return open_storage(config, clock=SystemClock(), random=random.Random(1))
