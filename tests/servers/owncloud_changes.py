@@ -1,4 +1,4 @@
-"""What users do, each act on the disk and in the database alike, with etags as ownCloud gives them."""
+"""What users do, on the disk and in the database alike, with etags as ownCloud gives them."""
 
 from __future__ import annotations
 

@@ -12,6 +12,9 @@ import pymysql
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import TypeAlias
+
+    Connection: TypeAlias = sqlite3.Connection | pymysql.Connection[Any]
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class SiteDatabase:
         prefix: what tables' names begin with.
     """
 
-    def __init__(self, connection: Any, kind: str, prefix: str) -> None:
+    def __init__(self, connection: Connection, kind: str, prefix: str) -> None:
         self._connection = connection
         self.kind = kind
         self.prefix = prefix
@@ -162,7 +165,7 @@ def connected(place: Path | MysqlLogin, prefix: str = "oc_") -> Iterator[SiteDat
         place: an SQLite file, or a MySQL server.
         prefix: what tables' names begin with.
     """
-    connection: Any
+    connection: Connection
     if isinstance(place, MysqlLogin):
         connection = pymysql.connect(
             host=place.host,

@@ -6,7 +6,7 @@ import hashlib
 import os
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import random
@@ -31,6 +31,14 @@ _COLUMNS = (
 )
 _INSERT = f"INSERT INTO oc_filecache ({_COLUMNS}) VALUES ({', '.join('?' * 14)})"
 _STORAGE_ID_MAX = 64
+
+
+class _Node(NamedTuple):
+    number: int
+    storage: int
+    path: str
+    parent: int
+    size: int
 
 
 class Filecache:
@@ -68,7 +76,7 @@ class Filecache:
             for name in below
             if (folder / name).is_dir()
         )
-        rows.append(self._row(root_id, storage, "", -1, size, folder, ""))
+        rows.append(self._row(_Node(root_id, storage, "", -1, size), folder, ""))
         self._database.run_many(_INSERT, rows)
 
     def changed(self, storage: int, folder: Path, path: str, *, keep_etag: bool = False) -> None:
@@ -149,29 +157,23 @@ class Filecache:
             checksum, size = _checksum(Path(entry.path))
             checksum = checksum if path.partition("/")[0] == "files" else ""
             child = self._take_id()
-            rows.append(self._row(child, storage, inner, number, size, folder / inner, checksum))
+            rows.append(
+                self._row(_Node(child, storage, inner, number, size), folder / inner, checksum)
+            )
             total += size
-        rows.append(self._row(number, storage, path, parent, total, folder / path, ""))
+        rows.append(self._row(_Node(number, storage, path, parent, total), folder / path, ""))
         return total
 
-    def _row(
-        self,
-        number: int,
-        storage: int,
-        path: str,
-        parent: int,
-        size: int,
-        disk: Path,
-        checksum: str,
-    ) -> tuple[Any, ...]:
+    def _row(self, node: _Node, disk: Path, checksum: str) -> tuple[Any, ...]:
         is_directory = disk.is_dir()
-        mimetype = _DIRECTORY if is_directory else _mimetype(path)
+        mimetype = _DIRECTORY if is_directory else _mimetype(node.path)
         names = [name for name, _ in _MIMETYPES]
         part = names.index(names[mimetype - 1].partition("/")[0]) + 1
-        mtime = _mtime(disk)
+        name, mtime = Path(node.path).name, _mtime(disk)
         return (
-            *(number, storage, path, _hash(path), parent, Path(path).name, mimetype, part, size),
-            *(mtime, mtime, self._etag(), 31 if is_directory else 27, checksum),
+            *(node.number, node.storage, node.path, _hash(node.path), node.parent, name),
+            *(mimetype, part, node.size, mtime, mtime),
+            *(self._etag(), 31 if is_directory else 27, checksum),
         )
 
     def _insert(self, storage: int, folder: Path, path: str, *, deep: bool = True) -> None:
@@ -183,14 +185,14 @@ class Filecache:
             raise LookupError(path)
         checksum, size = _checksum(folder / path)
         checksum = checksum if path.startswith("files/") else ""
-        row = self._row(0, storage, path, parent["fileid"], size, folder / path, checksum)
+        row = self._row(_Node(0, storage, path, parent["fileid"], size), folder / path, checksum)
         self._database.run(
             f"INSERT INTO oc_filecache ({_COLUMNS.removeprefix('fileid, ')})"
             f" VALUES ({', '.join('?' * 13)})",
             *row[1:],
         )
         if deep and (folder / path).is_dir():
-            for child in sorted(os.listdir(folder / path)):
+            for child in sorted(entry.name for entry in (folder / path).iterdir()):
                 self._insert(storage, folder, f"{path}/{child}")
                 self.propagate(storage, f"{path}/{child}")
 

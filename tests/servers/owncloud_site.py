@@ -100,7 +100,7 @@ class Site:
         return path
 
 
-def make_site(
+def make_site(  # noqa: PLR0913 - what varies from test to test, all by name
     folder: Path,
     *,
     dbtype: Literal["sqlite3", "mysql"] = "sqlite3",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from pathlib import Path
 
 EPOCH = 1_600_000_000
 _FOLDERS = (

@@ -1,0 +1,259 @@
+"""The window in which ownCloud stands still: on, proven on, drained, off, proven off."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from ocsnap.errors import OwncloudError
+from ocsnap.owncloud.config_php import overlays, read_config_php, read_single
+from ocsnap.owncloud.deferred_signals import deferred_signals
+from ocsnap.owncloud.kept_config import KeptConfig
+from ocsnap.owncloud.lease import Lease, process_start, remove_lease, write_lease
+from ocsnap.owncloud.lift import Lifter, Means, lift
+from ocsnap.owncloud.php_value import truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from ocsnap.clock import Clock
+    from ocsnap.monitor import Monitor
+    from ocsnap.owncloud.instance import Instance
+    from ocsnap.owncloud.occ import Occ
+    from ocsnap.owncloud.web_server import WebServer
+
+_POLL_SECONDS = 0.25
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class FreezeOptions:
+    """How patient a freeze is.
+
+    Attributes:
+        settle_seconds: how long PHP may go on with the old config.php; its opcode cache looks
+            again every `opcache.revalidate_freq` seconds, 2 by default.
+        drain_seconds: how long to wait for uploads that go on.
+        web_seconds: how long to wait until the web server says that it is frozen.
+    """
+
+    settle_seconds: float = 2.2
+    drain_seconds: float = 30.0
+    web_seconds: float = 65.0
+
+
+@dataclass
+class Freeze:
+    """What happened in one window; all durations in seconds.
+
+    Attributes:
+        found_on: maintenance was on already, and is left on.
+        on_seconds: occ's `--on`.
+        settle_seconds: proving it, and waiting for the opcode cache and the web server.
+        drain_seconds: waiting for uploads.
+        work_seconds: what was done inside.
+        off_seconds: lifting it, without the proof, which users do not wait for.
+        open_uploads: locks that were still held when draining ended.
+        lifted_by: what lifted maintenance; None: nothing was lifted.
+    """
+
+    found_on: bool = False
+    on_seconds: float = 0.0
+    settle_seconds: float = 0.0
+    drain_seconds: float = 0.0
+    work_seconds: float = 0.0
+    off_seconds: float = 0.0
+    open_uploads: tuple[str, ...] = ()
+    lifted_by: Means | None = None
+
+    @property
+    def frozen_seconds(self) -> float:
+        """How long users were locked out."""
+        waiting = self.on_seconds + self.settle_seconds + self.drain_seconds
+        return waiting + self.work_seconds + self.off_seconds
+
+
+class Maintenance:
+    """Freezes one ownCloud."""
+
+    def __init__(  # noqa: PLR0913 - each is a part of its own, given once
+        self,
+        instance: Instance,
+        occ: Occ,
+        *,
+        state_dir: Path,
+        clock: Clock,
+        monitor: Monitor,
+        options: FreezeOptions | None = None,
+        web: WebServer | None = None,
+        open_locks: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """Take the parts; nothing is touched yet.
+
+        Args:
+            instance: the ownCloud.
+            occ: how occ is called.
+            state_dir: ocsnap's folder, for the lease and the copy of config.php.
+            clock: measures and waits.
+            monitor: is told of everything unusual.
+            options: how patient a freeze is.
+            web: the ownCloud's address, asked too where it is known.
+            open_locks: names the uploads that go on at this moment.
+        """
+        self._instance = instance
+        self._occ = occ
+        self._state_dir = state_dir
+        self._clock = clock
+        self._monitor = monitor
+        self._options = options or FreezeOptions()
+        self._web = web
+        self._open_locks = open_locks
+
+    @contextmanager
+    def freeze(self) -> Iterator[Freeze]:
+        """Keep ownCloud in maintenance for the length of a block.
+
+        Maintenance is lifted whatever ends the block. An ownCloud found in maintenance is left
+        in maintenance, unless a dead ocsnap had left it so.
+
+        Yields:
+            The account of the window, complete after the block.
+
+        Raises:
+            OwncloudError: ownCloud cannot be frozen; it is as it was before.
+            MaintenanceLeftOnError: maintenance could not be lifted.
+            BusyError: another ocsnap holds it in maintenance.
+            LocalIOError: config.php cannot be copied, or the lease not be written.
+        """
+        lift(self._state_dir, monitor=self._monitor, environment=self._occ.environment)
+        freeze = Freeze(found_on=self._occ.maintenance())
+        if self._web is not None:
+            self._web.in_maintenance()  # an address that does not answer is found out now
+        if freeze.found_on:
+            self._monitor.note("ownCloud was in maintenance already and is left so.")
+            self._wait_until_frozen(freeze, settle_seconds=0.0)
+            with self._measured_work(freeze):
+                yield freeze
+            return
+        lifter = self._prepare()
+        try:
+            with deferred_signals():
+                freeze.on_seconds, _ = self._timed(lambda: self._occ.set_maintenance(on=True))
+            self._wait_until_frozen(freeze, settle_seconds=self._options.settle_seconds)
+            with self._measured_work(freeze):
+                yield freeze
+        finally:
+            with deferred_signals():
+                self._lift(lifter, freeze)
+
+    def _prepare(self) -> Lifter:
+        """Write down all that lifting needs, before anything is changed."""
+        instance = self._instance
+        # A config.php that is broken now must not become the copy that is put back.
+        read_single(instance.config_path, php=instance.php, environment=self._occ.environment)
+        kept = KeptConfig.keep(instance.config_path, self._state_dir, self._monitor)
+        try:
+            write_lease(self._state_dir, self._lease(kept))
+        except BaseException:
+            kept.discard()
+            raise
+        return Lifter(kept, self._occ, instance.root, instance.php, self._monitor)
+
+    def _lease(self, kept: KeptConfig) -> Lease:
+        return Lease(
+            pid=os.getpid(),
+            process_start=process_start(os.getpid()) or "",
+            started_at=self._clock.now(),
+            root=str(self._instance.root),
+            config_path=str(kept.config_path),
+            copy=str(kept.copy),
+            spare=str(kept.spare or ""),
+            uid=kept.uid,
+            gid=kept.gid,
+            mode=kept.mode,
+            occ=self._occ.command,
+            php=self._instance.php,
+        )
+
+    def _wait_until_frozen(self, freeze: Freeze, *, settle_seconds: float) -> None:
+        def settle() -> None:
+            settled_at = self._clock.monotonic() + settle_seconds
+            if not freeze.found_on:
+                self._prove_on()
+            self._clock.sleep(max(0.0, settled_at - self._clock.monotonic()))
+            self._prove_over_the_web()
+
+        freeze.settle_seconds, _ = self._timed(settle)
+        freeze.drain_seconds, freeze.open_uploads = self._timed(self._drain)
+
+    def _prove_on(self) -> None:
+        instance = self._instance
+        settings = read_config_php(
+            instance.root, php=instance.php, environment=self._occ.environment
+        )
+        if self._occ.maintenance() and truth(settings.get("maintenance")):
+            return
+        guilty = [
+            path.name
+            for path in overlays(instance.config_path)
+            if b"maintenance" in path.read_bytes()
+        ]
+        what = f"config/{guilty[-1]}" if guilty else "an environment variable OC_maintenance"
+        raise OwncloudError(
+            f"Maintenance mode cannot be turned on: {what} seems to override it.",
+            hint="Take the setting `maintenance` out of there.",
+        )
+
+    def _prove_over_the_web(self) -> None:
+        if self._web is None:
+            return
+        deadline = self._clock.monotonic() + self._options.web_seconds
+        failure = "its status.php or its WebDAV still let users in"
+        while True:
+            try:
+                if self._web.in_maintenance():
+                    return
+            except OwncloudError as error:
+                failure = error.message.rstrip(".")
+            if self._clock.monotonic() >= deadline:
+                raise OwncloudError(
+                    f"The web server does not notice maintenance mode: {failure}.",
+                    hint="Is owncloud.url this very ownCloud, is opcache.validate_timestamps on"
+                    " and opcache.revalidate_freq small?",
+                )
+            self._clock.sleep(_POLL_SECONDS)
+
+    def _drain(self) -> tuple[str, ...]:
+        deadline = self._clock.monotonic() + self._options.drain_seconds
+        while (still_open := tuple(self._open_locks())) and self._clock.monotonic() < deadline:
+            self._clock.sleep(_POLL_SECONDS)
+        if still_open:
+            self._monitor.note(
+                f"{len(still_open)} uploads were still open after"
+                f" {self._options.drain_seconds:g} seconds; the backup goes on without them."
+            )
+        return still_open
+
+    def _lift(self, lifter: Lifter, freeze: Freeze) -> None:
+        freeze.off_seconds, occ_error = self._timed(lifter.turn_off)
+        proof_seconds, freeze.lifted_by = self._timed(lambda: lifter.prove(occ_error))
+        if freeze.lifted_by is not Means.OCC:
+            freeze.off_seconds += proof_seconds
+        remove_lease(self._state_dir)
+        lifter.kept.discard()
+
+    @contextmanager
+    def _measured_work(self, freeze: Freeze) -> Iterator[None]:
+        began = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            freeze.work_seconds = self._clock.monotonic() - began
+
+    def _timed(self, action: Callable[[], _Result]) -> tuple[float, _Result]:
+        began = self._clock.monotonic()
+        result = action()
+        return self._clock.monotonic() - began, result
