@@ -118,13 +118,18 @@ class Instance:
 
     @classmethod
     def discover(
-        cls, config: OwncloudConfig, environment: Mapping[str, str] = DEFAULT_ENVIRONMENT
+        cls,
+        config: OwncloudConfig,
+        environment: Mapping[str, str] = DEFAULT_ENVIRONMENT,
+        *,
+        demand_data: bool = True,
     ) -> Instance:
         """Look at the ownCloud that the configuration names.
 
         Args:
             config: the table [owncloud].
             environment: the environment for PHP.
+            demand_data: whether the data directory must be there; a restore may have to make it.
 
         Returns:
             What stands in its files; neither occ nor the database is asked.
@@ -141,7 +146,8 @@ class Instance:
         reader = _Settings(settings, config_path)
         _refuse_unsupported(reader)
         data_dir = reader.path("datadirectory", root / "data")
-        _check_data_dir(data_dir)
+        if demand_data:
+            _check_data_dir(data_dir)
         return cls(
             root=root,
             config_dir=root / "config",
