@@ -57,15 +57,15 @@ class DatabaseServer:
     password: str = field(repr=False)
     process: int
 
-    def connect(self, database: str | None = None, **options: Any) -> pymysql.Connection[Any]:
+    def connect(self, database: str | None = None, **options: object) -> pymysql.Connection[Any]:
         """Open a connection of its own, in autocommit mode."""
-        options = {"charset": "utf8mb4", "autocommit": True, "ssl_disabled": True} | options
+        usual: dict[str, Any] = {"charset": "utf8mb4", "autocommit": True, "ssl_disabled": True}
         return pymysql.connect(
             unix_socket=str(self.socket),
             user=self.user,
             password=self.password,
             database=database,
-            **options,
+            **(usual | options),
         )
 
     def run(self, database: str | None, *statements: str) -> list[tuple[Any, ...]]:
@@ -86,7 +86,7 @@ class DatabaseServer:
         """Return the names of all databases that begin with `prefix`."""
         return [row[0] for row in self.run(None, "SHOW DATABASES") if row[0].startswith(prefix)]
 
-    def settings(self, name: str, **changes: Any) -> DatabaseSettings:
+    def settings(self, name: str, **changes: object) -> DatabaseSettings:
         """Return what ocsnap needs to reach the database `name`."""
         values: dict[str, Any] = {
             "kind": "mysql",
@@ -157,8 +157,10 @@ def _wait_until_ready(server: DatabaseServer, process: subprocess.Popen[bytes], 
     end = time.monotonic() + START_SECONDS
     while True:
         try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(str(server.socket))
             server.connect().close()
-        except pymysql.err.OperationalError as error:
+        except (OSError, pymysql.err.OperationalError) as error:
             if process.poll() is not None or time.monotonic() > end:
                 text = log.read_text(errors="replace")[-3000:]
                 raise RuntimeError(

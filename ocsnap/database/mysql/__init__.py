@@ -1,0 +1,1 @@
+"""MySQL from 5.5 on, and MariaDB."""

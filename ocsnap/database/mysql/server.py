@@ -1,0 +1,81 @@
+"""A database on a MySQL or MariaDB server."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ocsnap.database.mysql.connection import connect
+from ocsnap.database.mysql.dump import MysqlDump
+from ocsnap.database.mysql.failures import explained
+from ocsnap.database.mysql.names import quoted
+from ocsnap.database.mysql.programs import read_programs
+from ocsnap.database.mysql.schema import read_info
+from ocsnap.database.mysql.session import Session
+from ocsnap.database.mysql.snapshot import open_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ocsnap.database.database import Dump, ServerInfo
+    from ocsnap.database.settings import DatabaseSettings
+
+
+class MysqlDatabase:
+    """A database that can be asked and dumped; see `Database`."""
+
+    def __init__(
+        self, settings: DatabaseSettings, *, structure_only: frozenset[str] = frozenset()
+    ) -> None:
+        """Keep where it is; nothing is connected yet.
+
+        Args:
+            settings: where the database is and how to log in.
+            structure_only: tables whose rows a dump leaves out.
+        """
+        self._settings = settings
+        self._structure_only = structure_only
+
+    def check(self) -> ServerInfo:
+        """Prove that the database can be reached and every table read; see `Database.check`."""
+        session = Session(self._settings, database=self._settings.name)
+        try:
+            with explained("describing the database"):
+                info = read_info(session, self._settings.name)
+            for table in info.tables:
+                with explained(f"reading the table {table.name!r}"):
+                    session.rows(f"SELECT * FROM {quoted(table.name)} LIMIT 0")
+            with explained("reading views, triggers, routines and events"):
+                read_programs(session)
+        finally:
+            session.close()
+        return info
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """Run one statement on a connection of its own; see `Database.query`."""
+        statement = sql.replace("%", "%%").replace("?", "%s")
+        connection = connect(self._settings, database=self._settings.name, raw=False)
+        with explained("answering a query"), connection, connection.cursor() as cursor:
+            cursor.execute(statement, tuple(parameters))
+            return list(cursor.fetchall())
+
+    @contextmanager
+    def freeze(self) -> Iterator[Dump]:
+        """Hold a consistent snapshot while the context lasts; see `Database.freeze`."""
+        session = Session(self._settings, database=self._settings.name)
+        try:
+            with explained("opening a consistent snapshot"):
+                tables = open_snapshot(session, self._settings)
+                info = read_info(session, self._settings.name)
+                info = msgspec.structs.replace(info, tables=tables)
+                dump = MysqlDump(
+                    session,
+                    info,
+                    read_programs(session),
+                    structure_only=self._structure_only,
+                )
+            yield dump
+        finally:
+            session.close()

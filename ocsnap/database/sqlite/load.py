@@ -1,0 +1,151 @@
+"""Loading an SQLite dump: beside the present file, checked, then renamed into its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocsnap.database.database import LoadReport, read_manifest
+from ocsnap.database.sqlite.dump import open_quiet, row_count, table_names
+from ocsnap.database.sqlite.failures import explained
+from ocsnap.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocsnap.clock import Clock
+    from ocsnap.database.database import DumpReader, Manifest
+    from ocsnap.database.settings import DatabaseSettings
+    from ocsnap.monitor import Monitor
+
+# What SQLite keeps beside a database; left behind, it would be applied to the new file.
+JOURNALS = ("-wal", "-shm", "-journal")
+
+# ownCloud's own mode for its SQLite file, for a place where none stood before.
+NEW_FILE_MODE = 0o640
+
+
+def load(
+    settings: DatabaseSettings, reader: DumpReader, *, clock: Clock, monitor: Monitor
+) -> LoadReport:
+    """Load a dump and rename it into place; see `load_database`."""
+    manifest = read_manifest(reader)
+    if manifest.info.kind != "sqlite3" or len(manifest.others) != 1:
+        raise DatabaseError(
+            f"The dump is of a database of the kind {manifest.info.kind}, not sqlite3.",
+            hint="Check dbtype in config.php, or [database] kind.",
+        )
+    target = Path(settings.name)
+    (stream,) = manifest.others
+    monitor.step("Loading the database")
+    with explained("loading", target), _private_file(target) as new:
+        size = _write(new, reader.chunks(stream), monitor)
+        _check(new, manifest, target)
+        _take_owner_and_mode(new, target)
+        when = time.strftime("%Y%m%d%H%M%S", time.gmtime(clock.now()))
+        kept = _swap(new, target, target.with_name(f"{target.name}.before_{when}"))
+    return LoadReport(
+        database=str(target),
+        kept=None if kept is None else str(kept),
+        tables=len(manifest.tables),
+        rows=sum(table.rows for table in manifest.tables),
+        size_bytes=size,
+        notes=manifest.info.notes,
+    )
+
+
+@contextmanager
+def _private_file(target: Path) -> Iterator[Path]:
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _write(path: Path, chunks: Iterator[bytes], monitor: Monitor) -> int:
+    size = 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            size += len(chunk)
+            monitor.advance(size_bytes=len(chunk))
+        file.flush()
+        os.fsync(file.fileno())
+    monitor.advance(files=1)
+    return size
+
+
+def _check(path: Path, manifest: Manifest, target: Path) -> None:
+    with closing(open_quiet(path)) as connection:
+        answer = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
+        if answer != "ok":
+            raise DatabaseError(f"The dump of {target} is damaged: {answer}.")
+        found = {name: row_count(connection, name) for name in table_names(connection)}
+    wanted = {table.name: table.rows for table in manifest.tables}
+    names = found.keys() | wanted.keys()
+    differing = ", ".join(sorted(name for name in names if found.get(name) != wanted.get(name)))
+    if differing:
+        raise DatabaseError(f"The dump of {target} has not the rows it should: {differing}.")
+
+
+def _take_owner_and_mode(new: Path, target: Path) -> None:
+    if target.exists():
+        like = target.stat()
+        mode = like.st_mode & 0o777
+    else:
+        like = target.parent.stat()
+        mode = NEW_FILE_MODE
+    new.chmod(mode)
+    if os.geteuid() == 0:
+        shutil.chown(new, like.st_uid, like.st_gid)
+
+
+def _swap(new: Path, target: Path, kept: Path) -> Path | None:
+    """Put the new file in place; what stood there gets a second name first, never none."""
+    if not target.exists():
+        _refuse_orphans(target)
+        new.replace(target)
+        _sync(target.parent)
+        return None
+    kept.hardlink_to(target)
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for end in JOURNALS:
+            journal = target.with_name(target.name + end)
+            if journal.exists():
+                other = kept.with_name(kept.name + end)
+                journal.replace(other)
+                moved.append((journal, other))
+        new.replace(target)
+    except OSError:
+        for journal, other in moved:
+            other.replace(journal)
+        kept.unlink()
+        raise
+    _sync(target.parent)
+    return kept
+
+
+def _refuse_orphans(target: Path) -> None:
+    for end in JOURNALS:
+        journal = target.with_name(target.name + end)
+        if journal.exists():
+            raise DatabaseError(
+                f"{journal} is there without its database: the new one would be changed by it.",
+                hint="Move it away.",
+            )
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
