@@ -79,9 +79,10 @@ def as_owner(uid: int, gid: int) -> tuple[str, ...]:
         return ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--")
 
 
-def run(
+def run(  # noqa: PLR0913 - all by name, and a process needs each of them
     command: Sequence[str],
     *,
+    what: str,
     cwd: Path,
     environment: Mapping[str, str],
     stdin: bytes = b"",
@@ -94,6 +95,7 @@ def run(
 
     Args:
         command: program and arguments.
+        what: what messages call it.
         cwd: folder to run it in.
         environment: all of its environment.
         stdin: what it reads.
@@ -117,7 +119,7 @@ def run(
         )
     except OSError as error:
         raise OwncloudError(
-            f"{command[0]} cannot be started: {error.strerror}.",
+            f"{what}: {command[0]} cannot be started: {error.strerror}.",
             hint="Install it, or name another with owncloud.php or owncloud.occ.",
         ) from error
     with process:
@@ -127,7 +129,8 @@ def run(
             _kill_group(process)
             if isinstance(error, subprocess.TimeoutExpired):
                 raise OwncloudError(
-                    f"{' '.join(command)} did not end within {timeout_seconds:g} seconds."
+                    f"{what} did not end within {timeout_seconds:g} seconds.",
+                    hint="Is the machine overloaded, or something that it waits for stuck?",
                 ) from None
             raise
     return Outcome(process.returncode, stdout, stderr)

@@ -151,13 +151,17 @@ def _read(
             *(program, "-d", "display_errors=stderr", "-d", "opcache.enable_cli=0"),
             *("-r", _PROGRAM, "--", "merged" if merged else "single", str(path)),
         ),
+        what=f"Reading {path} with PHP",
         cwd=path.parent,
         environment=environment,
         timeout_seconds=_TIMEOUT_SECONDS,
     )
     _, good, values = outcome.stdout.partition(_GOOD)
     if good:
-        return _named(unserialize(values))
+        try:
+            return _named(unserialize(values))
+        except ValueError as error:
+            raise OwncloudError(f"{path}: PHP ended while it was read: {error}.") from error
     _, bad, reason = outcome.stdout.partition(_BAD)
     if bad:
         raise _broken(reason.decode("utf-8", "replace"))

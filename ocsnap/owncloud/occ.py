@@ -144,6 +144,7 @@ class Occ:
     def _call(self, *arguments: str, stdin: bytes = b"") -> str:
         outcome = run(
             (*self.command, "--no-ansi", *arguments),
+            what=f"occ {' '.join(arguments)}",
             cwd=self.root,
             environment=self.environment,
             stdin=stdin,

@@ -6,17 +6,19 @@ that people use in config.php: strings, numbers, constants, arrays, concatenatio
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
 from ocsnap.errors import OwncloudError
-from ocsnap.owncloud.php_tokens import Token, tokens, unquote
+from ocsnap.owncloud.php_tokens import WITHOUT_PHP, Token, tokens, unquote
 from ocsnap.owncloud.php_value import PhpArray, PhpValue, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_DEPTH = 100
+_LONG_DIGITS = 300  # far beyond 64 bits, below the length that int() refuses
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _INTEGER_KEY = re.compile(r"(?:0|-?[1-9][0-9]*)\Z")
 # The numbers are those of PHP's own MySQL driver, mysqlnd.
@@ -135,12 +137,16 @@ class _Parser:
         return value
 
     def _signed(self) -> PhpValue:
-        if self._accept("-"):
-            number = self._number(self._signed())
-            return _limited(-number)
-        if self._accept("+"):
-            return self._number(self._signed())
-        return self._primary()
+        signs = 0
+        negative = False
+        while self._look().text in {"-", "+"}:
+            negative ^= self._advance().text == "-"
+            signs += 1
+        value = self._primary()
+        if not signs:
+            return value
+        number = self._number(value)
+        return _limited(-number if negative else number)
 
     def _number(self, value: PhpValue) -> int | float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -152,7 +158,7 @@ class _Parser:
         if token.kind in ("single", "double"):
             return unquote(token, self._path)
         if token.kind == "number":
-            return _number(token.text)
+            return self._literal_number(token)
         if token.text == "[":
             return self._array("]")
         if token.text == "(":
@@ -162,6 +168,12 @@ class _Parser:
         if token.kind == "name":
             return self._name(token)
         raise self._error(token, f"found {token.text!r}, expected a value")
+
+    def _literal_number(self, token: Token) -> int | float:
+        try:
+            return _number(token.text)
+        except ValueError:
+            raise self._error(token, f"{token.text!r} is no number") from None
 
     def _name(self, token: Token) -> PhpValue:
         name = token.text.lstrip("\\")
@@ -197,9 +209,9 @@ class _Parser:
         if isinstance(value, str):
             whole = _INTEGER_KEY.match(value) and _INT_MIN <= int(value) <= _INT_MAX
             return int(value) if whole else value
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and math.isfinite(value):
             return int(value)
-        raise self._error(self._look(), "an array cannot be a key")
+        raise self._error(self._look(), "this cannot be a key")
 
     def _look(self) -> Token:
         return self._tokens[self._next]
@@ -230,17 +242,14 @@ class _Parser:
         return token
 
     def _error(self, token: Token, reason: str) -> OwncloudError:
-        return OwncloudError(
-            f"{self._path}, line {token.line}: {reason}.",
-            hint="Without PHP only literals can be read: install php-cli or set owncloud.php.",
-        )
+        return OwncloudError(f"{self._path}, line {token.line}: {reason}.", hint=WITHOUT_PHP)
 
 
 def _number(literal: str) -> int | float:
     digits = literal.replace("_", "").lower()
     if digits.startswith(("0x", "0b", "0o")):
         return _limited(int(digits, 0))
-    if any(mark in digits for mark in ".e"):
+    if any(mark in digits for mark in ".e") or len(digits) > _LONG_DIGITS:
         return float(digits)
     octal = digits.startswith("0") and digits.strip("0") != ""
     return _limited(int(digits, 8 if octal else 10))
@@ -248,5 +257,9 @@ def _number(literal: str) -> int | float:
 
 def _limited(number: float) -> int | float:
     """A whole number that does not fit into 64 bits becomes a float, as in PHP."""
-    fits = isinstance(number, float) or _INT_MIN <= number <= _INT_MAX
-    return number if fits else float(number)
+    if isinstance(number, float) or _INT_MIN <= number <= _INT_MAX:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)

@@ -10,6 +10,7 @@ from ocsnap.errors import OwncloudError
 if TYPE_CHECKING:
     from pathlib import Path
 
+WITHOUT_PHP = "Without PHP only literals can be read: install php-cli or set owncloud.php."
 _OPENING = re.compile(r"(?:\xef\xbb\xbf)?\s*<\?php(?=\s|\Z)", re.IGNORECASE)
 # Strings are matched without alternation over single characters, so that long ones stay cheap.
 _TOKEN = re.compile(
@@ -66,13 +67,14 @@ def tokens(source: bytes, path: Path) -> list[Token]:
     opening = _OPENING.match(text)
     if opening is None:
         reason = "does not begin with <?php" if text.strip() else "is empty, it may have been cut"
-        raise OwncloudError(f"{path}: {reason}.")
+        raise OwncloudError(f"{path}: {reason}.", hint=WITHOUT_PHP)
     found: list[Token] = []
     position, line = opening.end(), 1 + opening.group().count("\n")
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            raise OwncloudError(f"{path}, line {line}: {_why_not(text[position : position + 2])}.")
+            reason = _why_not(text[position : position + 2])
+            raise OwncloudError(f"{path}, line {line}: {reason}.", hint=WITHOUT_PHP)
         kind = str(match.lastgroup)
         if kind == "closing":
             found.append(Token("mark", ";", line))
@@ -102,8 +104,13 @@ def unquote(token: Token, path: Path) -> str:
     if token.kind == "single":
         return _SINGLE_ESCAPE.sub(r"\1", inner)
     if _INTERPOLATION.search(inner):
-        raise OwncloudError(f"{path}, line {token.line}: a string has a variable in it.")
-    return _DOUBLE_ESCAPE.sub(_unescape, inner)
+        reason = "a string has a variable in it"
+        raise OwncloudError(f"{path}, line {token.line}: {reason}.", hint=WITHOUT_PHP)
+    try:
+        return _DOUBLE_ESCAPE.sub(_unescape, inner)
+    except (ValueError, OverflowError):
+        reason = "a string has a character beyond Unicode"
+        raise OwncloudError(f"{path}, line {token.line}: {reason}.", hint=WITHOUT_PHP) from None
 
 
 def _unescape(match: re.Match[str]) -> str:
@@ -112,7 +119,8 @@ def _unescape(match: re.Match[str]) -> str:
     if digits := match["hex"]:
         return chr(int(digits, 16))
     if point := match["point"]:
-        return chr(int(point, 16)).encode("utf-8").decode("latin-1")
+        # PHP encodes surrogates too.
+        return chr(int(point, 16)).encode("utf-8", "surrogatepass").decode("latin-1")
     return _LETTERS.get(match["letter"], match["letter"])
 
 
