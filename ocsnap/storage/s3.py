@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
-from ocsnap.errors import ObjectExistsError, ObjectMissingError, TransientStorageError
+from ocsnap.errors import ObjectExistsError, ObjectMissingError, StorageError, TransientStorageError
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
 from ocsnap.storage.s3_body import Body
 from ocsnap.storage.s3_errors import Explainer
@@ -152,8 +153,7 @@ class S3Storage:
             "MaxKeys": LIST_PAGE_OBJECTS,
         }
         while True:
-            with self._explained(""):
-                page = self._client.list_objects_v2(**request)
+            page = self._page(request)
             for entry in page.get("Contents", ()):
                 name = entry["Key"].removeprefix(self._bucket.prefix)
                 if is_name(name):
@@ -161,6 +161,8 @@ class S3Storage:
                     yield ObjectInfo(name, entry["Size"], md5=md5, sha256=None)
             if not page.get("IsTruncated"):
                 return
+            if not page.get("NextContinuationToken"):
+                raise StorageError("The store breaks its listing off and cannot go on.")
             request["ContinuationToken"] = page["NextContinuationToken"]
 
     def delete(self, name: str) -> None:
@@ -170,13 +172,11 @@ class S3Storage:
 
     def check(self) -> None:
         """Ask for one object's name, and Amazon for the bucket's region; see `Storage.check`."""
+        # Not HEAD: its answers have no body, and so no word on what is wrong.
+        self._page({"Bucket": self._bucket.name, "Prefix": self._bucket.prefix, "MaxKeys": 1})
+        if not self._bucket.amazon:
+            return
         with self._explained(""):
-            # Not HEAD: its answers have no body, and so no word on what is wrong.
-            self._client.list_objects_v2(
-                Bucket=self._bucket.name, Prefix=self._bucket.prefix, MaxKeys=1
-            )
-            if not self._bucket.amazon:
-                return
             answer = self._client.head_bucket(Bucket=self._bucket.name)
         # boto3 finds its way to the right region by itself, with two more requests each time.
         actual = answer.get("BucketRegion", "")
@@ -189,12 +189,21 @@ class S3Storage:
 
     def _send(self, name: str, data: Buffer, sha256: str, **condition: str) -> None:
         if self._bucket.amazon:
-            checksum = {"ChecksumSHA256": _base64(bytes.fromhex(sha256))}
+            value = _base64(bytes.fromhex(sha256))
+            checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": value}
         else:
             md5 = hashlib.md5(data, usedforsecurity=False)
             checksum = {"ContentMD5": _base64(md5.digest())}
         with Body(data) as body:
             self._client.put_object(**self._object(name), Body=body, **checksum, **condition)
+
+    def _page(self, request: dict[str, Any]) -> dict[str, Any]:
+        with self._explained(""):
+            page = self._client.list_objects_v2(**request)
+        # An HTML page (of a hotel, of a proxy) would pass for an empty listing.
+        if "IsTruncated" not in page:
+            raise self._explainer.no_store()
+        return page
 
     def _exists(self, name: str) -> bool:
         try:
@@ -211,7 +220,7 @@ class S3Storage:
         """Turn what botocore raises into what the caller can act on."""
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, HTTPError) as error:
             raise self._explainer.explain(error, name) from error
 
 

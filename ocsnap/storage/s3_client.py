@@ -47,7 +47,7 @@ def make_client(config: RepositoryConfig, *, amazon: bool) -> S3Client:
         client: S3Client = session.client(
             "s3",
             endpoint_url=config.endpoint or None,
-            verify=str(config.ca_file) if config.ca_file else None,
+            verify=_certificates(config),
             config=_client_config(amazon=amazon),
         )
     except (BotoCoreError, ValueError, OSError) as error:
@@ -97,6 +97,14 @@ def _key(config: RepositoryConfig) -> dict[str, Any]:
         "aws_access_key_id": config.access_key_id,
         "aws_secret_access_key": _first_line(secret_file),
     }
+
+
+def _certificates(config: RepositoryConfig) -> str | None:
+    if config.ca_file is None:
+        return None
+    if not config.ca_file.is_file():
+        raise ConfigError(f"repository.ca_file: {config.ca_file}: there is no such file.")
+    return str(config.ca_file)
 
 
 def _first_line(path: Path) -> str:

@@ -6,6 +6,7 @@ botocore gives the HTTP status in its place.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
     SSLError,
 )
+from urllib3.exceptions import HTTPError
 
 from ocsnap.errors import (
     AccessDeniedError,
@@ -63,7 +65,21 @@ _TRANSIENT = {
 }
 _TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired"}
-_TRUST = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "certificate verify failed")
+_NO_KEY = (CredentialRetrievalError, NoCredentialsError, PartialCredentialsError)
+_UNREACHABLE = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
+_BROKEN = (
+    ConnectionClosedError,
+    HTTPClientError,
+    HTTPError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+_CLOCK_WORDS = "difference between the request time"
+"""rclone calls a request from the past AccessDenied, with S3's own words on the time."""
+
+_TRUST = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "doesn't match")
+_CONNECTION = re.compile(r"^AWSHTTPS?Connection\([^)]*\): ")
 
 _DENIED = {
     "InvalidAccessKeyId": (
@@ -130,11 +146,11 @@ class Explainer:
         """Word errors that concern `bucket`."""
         self._bucket = bucket
 
-    def explain(self, error: BotoCoreError | ClientError, name: str) -> OcsnapError:
+    def explain(self, error: Exception, name: str) -> OcsnapError:
         """Return the error to raise in the place of `error`.
 
         Args:
-            error: what botocore raised.
+            error: what botocore raised, or urllib3 while an answer's body was read.
             name: the object concerned, or an empty string for the bucket.
 
         Returns:
@@ -157,6 +173,13 @@ class Explainer:
         if actual:
             return StorageError(sentence, hint=f'Set repository.region = "{actual}".')
         return StorageError(sentence, hint="Set repository.region to the bucket's own.")
+
+    def no_store(self) -> StorageError:
+        """Return the error for an answer that no S3 store gives."""
+        return StorageError(
+            f"{self._bucket.endpoint}: answers, but not as an S3 store.",
+            hint="Check repository.endpoint, and whether a proxy stands in between.",
+        )
 
     def _of_answer(self, answer: _Answer) -> OcsnapError:
         return (
@@ -189,7 +212,7 @@ class Explainer:
     def _of_setting(self, answer: _Answer) -> OcsnapError | None:
         if answer.code in _WRONG_REGION:
             return self.wrong_region(answer.region)
-        if answer.code in _CLOCK:
+        if answer.code in _CLOCK or _CLOCK_WORDS in answer.message:
             return StorageError(
                 f"{self._bucket.endpoint}: rejects requests since this machine's clock is wrong.",
                 hint="Set the clock (timedatectl set-ntp true), then try again.",
@@ -208,34 +231,29 @@ class Explainer:
             f"{answer.subject}: {reason} (S3: {answer.code}).", hint=hint, name=answer.name
         )
 
-    def _of_connection(self, error: BotoCoreError, name: str) -> OcsnapError:
-        if isinstance(error, NoCredentialsError | PartialCredentialsError):
+    def _of_connection(self, error: Exception, name: str) -> OcsnapError:
+        if isinstance(error, _NO_KEY):
             return AccessDeniedError(
-                "There is no key for S3, or only half of one.",
+                f"There is no key for S3: {_cause(error)}.",
                 hint="Set repository.access_key_id and secret_access_key_file, or a profile.",
                 name=name,
             )
-        if isinstance(error, CredentialRetrievalError):
-            return AccessDeniedError(f"The key for S3 could not be fetched: {error}.", name=name)
         if isinstance(error, SSLError):
             return self._of_tls(error, name)
-        if isinstance(error, ConnectTimeoutError | EndpointConnectionError | ProxyConnectionError):
+        if isinstance(error, _UNREACHABLE):
             wrong = "repository.region" if self._bucket.amazon else "repository.endpoint"
             return TransientStorageError(
                 f"{self._bucket.endpoint}: cannot be reached: {_cause(error)}.",
                 hint=f"Check the network and {wrong}.",
                 name=name,
             )
-        if isinstance(
-            error,
-            ReadTimeoutError
-            | ConnectionClosedError
-            | HTTPClientError
-            | ResponseStreamingError
-            | IncompleteReadError,
-        ):
+        if isinstance(error, _BROKEN):
             return TransientStorageError(
-                f"{self._subject(name)}: the connection broke: {_cause(error)}.", name=name
+                f"{self._subject(name)}: the connection broke: {_cause(error)}.",
+                hint=""
+                if self._bucket.amazon
+                else "Check that http or https in the endpoint is right.",
+                name=name,
             )
         return StorageError(f"{self._subject(name)}: {_cause(error)}.", name=name)
 
@@ -256,7 +274,7 @@ class Explainer:
         return f"s3://{self._bucket.name}/{self._bucket.prefix}{name}"
 
 
-def _cause(error: BotoCoreError) -> str:
+def _cause(error: Exception) -> str:
     """Return the plainest reason: the system's own words where botocore keeps them."""
-    inner = error.kwargs.get("error", error)
-    return str(inner).rstrip(".")
+    inner = error.kwargs.get("error", error) if isinstance(error, BotoCoreError) else error
+    return _CONNECTION.sub("", str(inner)).rstrip(".")

@@ -74,7 +74,7 @@ class S3Server:
 
     def repository_config(self, bucket: str, prefix: str, tmp_path: Path) -> RepositoryConfig:
         """Return a configuration for a bucket, with the secret in a file in `tmp_path`."""
-        secret_file = tmp_path / "s3-secret"
+        secret_file = tmp_path / f"secret-of-{self.access_key_id}"
         secret_file.write_text(f"{self.secret}\n")
         secret_file.chmod(0o600)
         return RepositoryConfig(

@@ -1,0 +1,160 @@
+"""A line to a real S3 server on which things go wrong as planned: it damages, cuts, or answers
+for the server what the server itself cannot be brought to say.
+
+It passes requests on byte for byte, `Host` included, so that signatures hold.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+Forward: TypeAlias = "Callable[[Request], Answer]"
+Happening: TypeAlias = "Callable[[Request, Forward], Answer | None]"
+"""Gets a request and what passes it on, returns the answer; None: the line breaks."""
+
+
+@dataclass
+class RoughLine:
+    """What happens to the next requests: each entry of `plan` is used up by one request."""
+
+    endpoint: str = ""
+    plan: list[Happening] = field(default_factory=list)
+    seen: list[Request] = field(default_factory=list)
+
+
+def smooth(request: Request, forward: Forward) -> Answer | None:
+    return forward(request)
+
+
+def damaged(request: Request, forward: Forward) -> Answer | None:
+    body = bytes([request.body[0] ^ 1]) + request.body[1:]
+    return forward(Request(request.method, request.path, request.headers, body))
+
+
+def broken(request: Request, forward: Forward) -> Answer | None:
+    return None
+
+
+def answer_lost(request: Request, forward: Forward) -> Answer | None:
+    forward(request)
+    return None
+
+
+def cut_short(request: Request, forward: Forward) -> Answer | None:
+    """Promise the whole body, and send half of it."""
+    answer = forward(request)
+    return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2])
+
+
+def too_slow(request: Request, forward: Forward) -> Answer | None:
+    time.sleep(1.0)
+    return None
+
+
+def refused(status: int, code: str, more: str = "") -> Happening:
+    """Answer as S3 does when something is wrong."""
+
+    def refuse(request: Request, forward: Forward) -> Answer | None:
+        body = f"<Error><Code>{code}</Code><Message>Said so.</Message>{more}</Error>".encode()
+        body = b"" if request.method == "HEAD" else body
+        return Answer(
+            status, (("Content-Type", "application/xml"), ("Content-Length", str(len(body)))), body
+        )
+
+    return refuse
+
+
+def said(status: int, body: bytes) -> Happening:
+    """Answer with any body."""
+
+    def say(request: Request, forward: Forward) -> Answer | None:
+        return Answer(status, (("Content-Length", str(len(body))),), body)
+
+    return say
+
+
+@contextmanager
+def rough_line(server_endpoint: str) -> Iterator[RoughLine]:
+    """Run a line to the server at `server_endpoint`; it is smooth where nothing is planned."""
+    line = RoughLine()
+    target = urlsplit(server_endpoint)
+    lock = threading.Lock()
+
+    def forward(request: Request) -> Answer:
+        connection = http.client.HTTPConnection(target.hostname or "", target.port, timeout=20)
+        try:
+            connection.putrequest(
+                request.method, request.path, skip_host=True, skip_accept_encoding=True
+            )
+            for name, value in request.headers.items():
+                if name.lower() not in {"expect", "connection"}:
+                    connection.putheader(name, value)
+            connection.endheaders(request.body)
+            answer = connection.getresponse()
+            return Answer(answer.status, tuple(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_request(self) -> None:
+            self.close_connection = True
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            request = Request(self.command, self.path, dict(self.headers.items()), body)
+            with lock:
+                line.seen.append(request)
+                happen = line.plan.pop(0) if line.plan else smooth
+            answer = happen(request, forward)
+            if answer is None:
+                return
+            self.send_response_only(answer.status)
+            for name, value in answer.headers:
+                if name.lower() not in {"transfer-encoding", "connection"}:
+                    self.send_header(name, value)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        do_GET = do_PUT = do_HEAD = do_DELETE = handle_request  # noqa: N815 # named by http.server
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # its own name
+            """Say nothing."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = False
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    line.endpoint = f"http://127.0.0.1:{httpd.server_address[1]}"
+    try:
+        yield line
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
