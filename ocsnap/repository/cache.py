@@ -6,6 +6,7 @@ where it has not, the next backup still works and stores everything again.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ocsnap.errors import LocalIOError
-from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.blob import BlobKind, Buffer
 from ocsnap.repository.index import IndexedPack, pack_name
 from ocsnap.repository.pack import PackedBlob
 from ocsnap.repository.tree import Entry
@@ -37,6 +38,8 @@ CREATE TABLE blob (
     frame_bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX blob_of_pack ON blob (pack);
 CREATE TABLE held (id BLOB PRIMARY KEY, frame BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE object (
+    name TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, md5 BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE kin (
     size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, entry BLOB NOT NULL,
@@ -180,13 +183,33 @@ class Cache:
                 ((b.blob, number, b.offset, b.frame_bytes, b.raw_bytes) for b in pack.blobs),
             )
 
-    def packs(self) -> Iterator[tuple[str, int, bytes]]:
-        """Yield name, size in bytes and MD5 of every pack."""
+    def expected(self) -> Iterator[tuple[str, int, bytes]]:
+        """Yield name, size in bytes and MD5 of every object that the storage must have."""
+        yield from self._all("SELECT name, size_bytes, md5 FROM object ORDER BY name")
         for (number,) in self._all("SELECT number FROM pack ORDER BY number"):
             kind, pack, size_bytes, md5 = self._all(
                 "SELECT kind, id, size_bytes, md5 FROM pack WHERE number = ?", (number,)
             )[0]
             yield pack_name(BlobKind(kind), pack), size_bytes, md5
+
+    def expected_bytes(self) -> int:
+        """Return the size of everything that the storage must have."""
+        (packs,), (others,) = (
+            self._all(f"SELECT coalesce(sum(size_bytes), 0) FROM {table}")[0]  # noqa: S608
+            for table in ("pack", "object")
+        )
+        return int(packs + others)
+
+    def expect(self, name: str, message: Buffer) -> None:
+        """Note an object other than a pack that the storage must have from now on."""
+        row = (name, len(message), hashlib.md5(message).digest())  # noqa: S324 - S3's ETag
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", row)
+
+    def expect_no_more(self, name: str) -> None:
+        """Note that the storage need not have an object any more."""
+        with self._writing() as db:
+            db.execute("DELETE FROM object WHERE name = ?", (name,))
 
     def unindexed_packs(self) -> list[IndexedPack]:
         """Return the packs that no index object lists yet, with their blobs."""
@@ -200,7 +223,10 @@ class Cache:
 
     def blobs_of(self, name: str) -> list[PackedBlob]:
         """Return the blobs of a pack, in the order in which they lie; empty if it is unknown."""
-        pack = bytes.fromhex(name.rpartition("/")[2].removesuffix(".gpg"))
+        try:
+            pack = bytes.fromhex(name.rpartition("/")[2].removesuffix(".gpg"))
+        except ValueError:
+            return []
         rows = self._all("SELECT number FROM pack WHERE id = ?", (pack,))
         return self._blobs_of(rows[0][0]) if rows else []
 

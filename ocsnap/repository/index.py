@@ -15,6 +15,7 @@ from ocsnap.units import GIB
 if TYPE_CHECKING:
     from ocsnap.repository.blob import Buffer
 
+FOLDER: Final = "index/"
 FORMAT: Final = 1
 _LONGEST_BYTES: Final = GIB
 
@@ -57,7 +58,7 @@ def pack_name(kind: BlobKind, pack: bytes) -> str:
 
 def index_name(index: bytes) -> str:
     """Return the name of an index object, given the SHA-256 of its bytes."""
-    return f"index/{index.hex()}.gpg"
+    return f"{FOLDER}{index.hex()}.gpg"
 
 
 def encode(index: Index) -> bytes:

@@ -23,7 +23,11 @@ PACKS_IN_FLIGHT: Final = 2
 
 
 class Packer:
-    """Gathers the frames of one kind; may be used from several threads."""
+    """Gathers the frames of one kind; may be used from several threads.
+
+    Attributes:
+        stored_bytes: size of the packs stored so far.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Packer:
         self._room = threading.BoundedSemaphore(PACKS_IN_FLIGHT)
         self._senders = ThreadPoolExecutor(PACKS_IN_FLIGHT, f"ocsnap-{kind.value}")
         self._failure: BaseException | None = None
+        self.stored_bytes = 0
 
     def add(self, frame: Frame) -> None:
         """Put a frame into the present pack; waits when too many full packs are on their way.
@@ -117,9 +122,15 @@ class Packer:
         message = self._cipher.encrypt(_content(frames, trailer(blobs)))
         digest = hashlib.sha256(message)
         pack = IndexedPack(
-            digest.digest(), self._kind, len(message), hashlib.md5(message).digest(), blobs  # noqa: S324 - what S3 tells as ETag
+            digest.digest(),
+            self._kind,
+            len(message),
+            hashlib.md5(message).digest(),
+            blobs,  # noqa: S324 - what S3 tells as ETag
         )
         self._storage.put(pack_name(self._kind, pack.pack), message, sha256=digest.hexdigest())
+        with self._lock:
+            self.stored_bytes += len(message)
         self._stored(pack)
 
     def _raise_failure(self) -> None:

@@ -7,7 +7,7 @@ needs it. Whatever is interrupted, a snapshot that can be seen is whole.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ocsnap.errors import (
     CryptoError,
@@ -22,6 +22,7 @@ from ocsnap.repository import snapshot as snapshots
 from ocsnap.repository.cache import Cache
 from ocsnap.repository.description import Description
 from ocsnap.repository.reader import BlobReader
+from ocsnap.repository.references import metadata_blobs
 from ocsnap.repository.snapshot import StoredSnapshot
 from ocsnap.repository.writer import BlobWriter
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from ocsnap.monitor import Monitor
     from ocsnap.repository.snapshot import Snapshot
     from ocsnap.storage.storage import Storage
+
+_LIVE_COUNT: Final = "held after the last trim"
+_SMALL_CACHE: Final = 10_000
 
 
 class Repository:
@@ -64,41 +68,45 @@ class Repository:
         """Bring the local index in step with the storage.
 
         Args:
-            monitor: is told of index objects that this host cannot read.
+            monitor: is told of index objects that are gone, or that this host cannot read.
 
         Raises:
             StorageError: the storage lists nothing although there must be something.
             DamagedError: an index object is damaged.
         """
-        listed = {
-            bytes.fromhex(_digest_of(info.name)) for info in self.storage.list("index/")
-        }
-        known = self.cache.index_ids()
+        listed = {info.name for info in self.storage.list(indexes.FOLDER)}
+        known = {indexes.index_name(index): index for index in self.cache.index_ids()}
         if known and not listed:
             raise StorageError(
                 "The storage lists no index although backups were written there.",
                 hint="Check that repository.url names the right place.",
             )
-        for gone in known - listed:
-            self.cache.drop_index(gone)
+        for name in known.keys() - listed:
+            monitor.note(f"{name} is gone: what it listed is stored again when it is needed.")
+            self.cache.drop_index(known[name])
+            self.cache.expect_no_more(name)
         self._drop_lost_packs()
-        unreadable = 0
-        for index in sorted(listed - known):
-            if not self.cipher.can_decrypt:
-                unreadable += 1
-                continue
-            self._take_index(index)
-        if unreadable:
+        unknown = sorted(listed - known.keys())
+        if unknown and not self.cipher.can_decrypt:
             monitor.note(
-                f"{unreadable} index objects were written elsewhere and cannot be read without the "
-                "secret key: what they list may be stored once more."
+                f"{len(unknown)} index objects were written elsewhere and cannot be read without "
+                "the secret key: what they list may be stored once more."
             )
+            return
+        for name in unknown:
+            self.take_index(name)
 
-    def _take_index(self, index_id: bytes) -> None:
-        name = indexes.index_name(index_id)
-        content = self.cipher.decrypt(self.reader.object(name))
-        for pack in indexes.decode(content, name=name).packs:
-            self.cache.add_pack(pack, index_id=index_id)
+    def take_index(self, name: str) -> None:
+        """Learn from an index object what lies where.
+
+        Raises:
+            DamagedError: it is damaged.
+            NoSecretKeyError: this host cannot decrypt it.
+        """
+        message = self.reader.object(name)
+        for pack in indexes.decode(self.cipher.decrypt(message), name=name).packs:
+            self.cache.add_pack(pack, index_id=hashlib.sha256(message).digest())
+        self.cache.expect(name, message)
         self.cache.commit()
 
     def _drop_lost_packs(self) -> None:
@@ -117,7 +125,9 @@ class Repository:
             return
         message = self.cipher.encrypt([indexes.encode(indexes.Index(indexes.FORMAT, packs))])
         digest = hashlib.sha256(message)
-        self.storage.put(indexes.index_name(digest.digest()), message, sha256=digest.hexdigest())
+        name = indexes.index_name(digest.digest())
+        self.storage.put(name, message, sha256=digest.hexdigest())
+        self.cache.expect(name, message)
         self.cache.mark_indexed(packs, digest.digest())
 
     def commit(self, snapshot: Snapshot) -> StoredSnapshot:
@@ -134,14 +144,29 @@ class Repository:
         digest = hashlib.sha256(message).hexdigest()
         name = snapshots.snapshot_name(snapshot.started, digest)
         self.storage.put(name, message, sha256=digest)
+        self.cache.expect(name, message)
         self.cache.hold_snapshot(name, content)
         return StoredSnapshot(id=digest, name=name, snapshot=snapshot)
+
+    def trim_cache(self, snapshot: Snapshot) -> None:
+        """Forget cached listings and signatures that the latest snapshot no longer needs.
+
+        Done only when they have become the greater part, since it reads every listing.
+
+        Args:
+            snapshot: the latest one.
+        """
+        held = self.cache.held_count()
+        if held <= 2 * int(self.cache.note(_LIVE_COUNT) or 0) + _SMALL_CACHE:
+            return
+        self.cache.keep_only(metadata_blobs(snapshot.roots, self.reader))
+        self.cache.set_note(_LIVE_COUNT, str(self.cache.held_count()))
 
     def snapshots(self, monitor: Monitor) -> list[StoredSnapshot]:
         """Return all snapshots that this host can read, oldest first.
 
         Args:
-            monitor: is told of those that it cannot.
+            monitor: is told of those that are gone, or that it cannot read.
 
         Raises:
             DamagedError: a snapshot object is damaged or not signed as it must be.
@@ -149,27 +174,35 @@ class Repository:
         held = self.cache.held_snapshots()
         listed = sorted(info.name for info in self.storage.list(snapshots.FOLDER))
         for gone in held.keys() - set(listed):
+            monitor.note(f"{gone} is gone from the storage.")
             self.cache.drop_snapshot(gone)
+            self.cache.expect_no_more(gone)
         found = []
         for name in listed:
-            content = held.get(name)
-            if content is None and not self.cipher.can_decrypt:
+            if name not in held and not self.cipher.can_decrypt:
                 monitor.note(f"{name} was written elsewhere and needs the secret key.")
                 continue
-            found.append(self._stored(name, content))
+            found.append(self.snapshot(name))
         return found
 
-    def _stored(self, name: str, content: bytes | None) -> StoredSnapshot:
+    def snapshot(self, name: str) -> StoredSnapshot:
+        """Return a snapshot, from the local cache or the storage.
+
+        Args:
+            name: the object's name.
+
+        Raises:
+            DamagedError: it is damaged or not signed as it must be.
+            NoSecretKeyError: this host cannot decrypt it.
+        """
+        content = self.cache.held_snapshots().get(name)
         if content is None:
-            content = bytes(self.cipher.decrypt(self.reader.object(name), signed=True))
+            message = self.reader.object(name)
+            content = bytes(self.cipher.decrypt(message, signed=True))
+            self.cache.expect(name, message)
             self.cache.hold_snapshot(name, content)
         snapshot = snapshots.decode(content, name=name)
         return StoredSnapshot(id=snapshots.id_of(name), name=name, snapshot=snapshot)
-
-
-def _digest_of(name: str) -> str:
-    """Return the hexadecimal digest in the name of an index object."""
-    return name.removeprefix("index/").removesuffix(".gpg")
 
 
 def create_repository(storage: Storage, cipher: Cipher, *, repository: str, now: float) -> None:

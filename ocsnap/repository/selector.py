@@ -39,7 +39,9 @@ def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
     if len(found) == 1:
         return found[0]
     if found:
-        raise NoSnapshotError(f"{len(found)} snapshots begin with {wanted}.", hint="Give more digits.")
+        raise NoSnapshotError(
+            f"{len(found)} snapshots begin with {wanted}.", hint="Give more digits."
+        )
     moment = _moment(wanted)
     before = [stored for stored in snapshots if stored.snapshot.started <= moment]
     if not before:

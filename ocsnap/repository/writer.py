@@ -34,7 +34,9 @@ class BlobWriter:
             for kind in BlobKind
         }
 
-    def save(self, kind: BlobKind, data: Buffer, *, blob: bytes | None = None) -> tuple[bytes, bool]:
+    def save(
+        self, kind: BlobKind, data: Buffer, *, blob: bytes | None = None
+    ) -> tuple[bytes, bool]:
         """Store a blob unless it is there already.
 
         Args:
@@ -72,6 +74,10 @@ class BlobWriter:
         for packer in self._packers.values():
             packer.flush()
         self._cache.commit()
+
+    def stored_bytes(self, kind: BlobKind) -> int:
+        """Return the size of the packs of one kind that were stored so far."""
+        return self._packers[kind].stored_bytes
 
     def close(self) -> None:
         """End the threads; what was not flushed is given up."""

@@ -132,9 +132,7 @@ class Archiver:
             LocalIOError: the folder itself cannot be read.
             OcsnapError: something could not be stored.
         """
-        run = _Run(
-            self._repository, self._files, self._clock, self._monitor, source, self._readers
-        )
+        run = _Run(self._repository, self._files, self._clock, self._monitor, source, self._readers)
         entry = run.archive(previous.entry if previous else None)
         found = run.tally.statistics
         root = Root(
@@ -240,9 +238,7 @@ class _Run:
 
     def _scan(self, directory: _Directory) -> list[Found]:
         try:
-            return scan(
-                directory.path, directory.folder, self._source.exclusion, self._problem
-            )
+            return scan(directory.path, directory.folder, self._source.exclusion, self._problem)
         except OSError as error:
             if directory.parent is None:
                 raise _unreadable(directory.path, error) from error

@@ -1,7 +1,7 @@
 """Patterns of paths to leave out.
 
-A pattern without a slash is compared with each name, one with a slash with the whole path below the
-data directory. `*` and `?` stop at slashes, `**` does not, `[...]` is a set; as in gitignore(5).
+A pattern without a slash is compared with each name, one with a slash, be it at its beginning, with
+the whole path below the data directory. `*` and `?` stop at slashes, `**` does not, `[...]` is a set; as in gitignore(5).
 What a pattern names is left out with everything below it.
 """
 
@@ -31,7 +31,7 @@ class Exclusion:
         self._below = below + b"/" if below else b""
         whole, names = [], []
         for pattern in patterns:
-            (whole if "/" in pattern.strip("/") else names).append(_regex(pattern.strip("/")))
+            (whole if "/" in pattern.rstrip("/") else names).append(_regex(pattern.strip("/")))
         self._whole = re.compile(b"|".join(whole), re.DOTALL) if whole else None
         self._names = re.compile(b"|".join(names), re.DOTALL) if names else None
 
@@ -46,9 +46,7 @@ class Exclusion:
             return True
         if self._names is not None and self._names.fullmatch(name):
             return True
-        return self._whole is not None and bool(
-            self._whole.fullmatch(self._below + folder + name)
-        )
+        return self._whole is not None and bool(self._whole.fullmatch(self._below + folder + name))
 
 
 def _regex(pattern: str) -> bytes:

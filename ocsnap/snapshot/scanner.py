@@ -93,9 +93,7 @@ def is_unchanged(entry: Entry, status: os.stat_result) -> bool:
     )
 
 
-def describe(
-    name: bytes, status: os.stat_result, *, at: int | bytes, read_ns: int
-) -> Entry:
+def describe(name: bytes, status: os.stat_result, *, at: int | bytes, read_ns: int) -> Entry:
     """Return the entry of a name, without what a directory or a file contains.
 
     Args:
@@ -139,5 +137,3 @@ def _xattrs(at: int | bytes) -> tuple[tuple[bytes, bytes], ...]:
         for name in names
         if name not in _XATTRS_LEFT_OUT
     )
-
-

@@ -49,6 +49,23 @@ class Statistics(msgspec.Struct, kw_only=True):
             if value:
                 setattr(self, name, getattr(self, name) + value)
 
+    def followed_by(self, later: Statistics) -> Statistics:
+        """Return the figures of two passes over the same files.
+
+        Args:
+            later: the second pass, which was compared with the first.
+
+        Returns:
+            What was done in both; what there is, and what failed, as the later pass saw it.
+        """
+        both = Statistics()
+        both.add(self)
+        both.add(later)
+        both.source_files = later.source_files
+        both.source_file_bytes = later.source_file_bytes
+        both.errors = later.errors
+        return both
+
 
 class Tally:
     """Statistics that several threads add to."""

@@ -1,0 +1,49 @@
+"""`ocsnap backup` on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.session import session
+from ocsnap.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from ocsnap.commands.report import BackupReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("backup")(backup)
+
+
+def backup(context: typer.Context) -> int:
+    """Make a snapshot: freeze ownCloud, dump its database, store what changed, lift the freeze.
+
+    Exits with 3 when the snapshot was made but files are missing from it.
+
+    Examples:
+
+        ocsnap backup
+
+        ocsnap -c /etc/ocsnap/test.toml --json backup
+    """
+    from ocsnap.commands.backup import backup as run  # noqa: PLC0415 - see session
+
+    options = context.obj
+    with session(options) as world:
+        report = run(world)
+    if options.json:
+        print_json(report)
+    else:
+        print_text(_text(report))
+    return int(ExitStatus.INCOMPLETE if report.statistics.errors else ExitStatus.OK)
+
+
+def _text(report: BackupReport) -> str:
+    from ocsnap.cli.statistics_block import statistics_block  # noqa: PLC0415 - see session
+
+    notes = [f"Note: {note}" for note in report.notes]
+    return "\n".join([*notes, statistics_block(report)])

@@ -1,0 +1,102 @@
+"""`ocsnap`: the outermost frame, and the only one that exits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from ocsnap import __version__
+from ocsnap.cli.options import GlobalOptions, Verbosity
+from ocsnap.cli.output import print_error
+from ocsnap.errors import ExitStatus, OcsnapError
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+app = typer.Typer(
+    name="ocsnap",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"ocsnap {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="Exit statuses: see docs/exit-statuses.md.")
+def global_options(  # noqa: PLR0913 - one parameter for each option
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="The configuration file.", show_default=False),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Back up an ownCloud consistently, encrypted, and restore it.
+
+    The configuration is the file given with -c, else $OCSNAP_CONFIG, else /etc/ocsnap/config.toml.
+    """
+    del version
+    verbosity = Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL
+    context.obj = GlobalOptions(config=config, json=json, verbosity=verbosity)
+
+
+def _register() -> None:
+    from ocsnap.cli import backup, restore, snapshots, unlock, verify  # noqa: PLC0415 - they import app
+
+    for module in (backup, restore, verify, snapshots, unlock):
+        module.register(app)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program's name.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        status = app(arguments, prog_name="ocsnap", standalone_mode=False)
+    except OcsnapError as error:
+        print_error(error, json="--json" in arguments)
+        return int(error.exit_status)
+    except TyperException as error:
+        sys.stderr.write(f"ocsnap: {error.format_message()} See: ocsnap --help.\n")
+        return int(ExitStatus.USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("ocsnap: interrupted.\n")
+        return int(ExitStatus.INTERRUPTED)
+    return int(status or 0)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def main() -> NoReturn:
+    """Run the command line and exit."""
+    os.umask(0o077)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    _register()
+    sys.exit(run(sys.argv[1:]))

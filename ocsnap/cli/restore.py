@@ -1,0 +1,122 @@
+"""`ocsnap restore` on the command line."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocsnap import units
+from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.session import session
+from ocsnap.cli.text import printable
+from ocsnap.errors import ExitStatus, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ocsnap.commands.restore import RestoreOutcome, RestorePlan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("restore")(restore)
+
+
+def restore(  # noqa: PLR0913 - one parameter for each option
+    context: typer.Context,
+    db: Annotated[bool, typer.Option("--db", help="Restore the database.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Restore the users' files.")] = False,
+    snapshot: Annotated[
+        str,
+        typer.Option("--snapshot", help="ID, latest, or a time such as 2026-11-01T20:30."),
+    ] = "latest",
+    target: Annotated[
+        Path | None,
+        typer.Option("--target", help="Put the files and the dump into this empty folder."),
+    ] = None,
+    database_name: Annotated[
+        str | None,
+        typer.Option("--database-name", help="Load the database under this name instead."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> int:
+    """Get files and database back as they were.
+
+    Without --db and --data everything comes back, the configuration of ownCloud included. What
+    stands there now is kept under another name, and the report says which. With --target nothing
+    that runs is touched: the files and the dump (SQL files for `mysql`) go into that folder.
+
+    Examples:
+
+        ocsnap restore
+
+        ocsnap restore --data --snapshot 2026-11-01
+
+        ocsnap restore --db --yes
+
+        ocsnap restore --target /srv/look-inside
+    """
+    from ocsnap.commands.layout import Part  # noqa: PLC0415 - see session
+    from ocsnap.commands.restore import ALL_PARTS, RestoreOptions  # noqa: PLC0415 - see session
+    from ocsnap.commands.restore import restore as run  # noqa: PLC0415 - see session
+
+    options = context.obj
+    chosen = {Part.DATABASE: db, Part.DATA: data}
+    parts = frozenset(part for part, wanted in chosen.items() if wanted) or ALL_PARTS
+    wanted = RestoreOptions(
+        parts=parts, snapshot=snapshot, target=target, database_name=database_name
+    )
+    if not yes and not sys.stdin.isatty() and target is None:
+        raise RefusedError(
+            "A restore replaces what is there, and nobody can be asked without a terminal.",
+            hint="Give --yes, or --target DIR to restore elsewhere.",
+        )
+    with session(options) as world:
+        outcome = run(world, wanted, _asker(yes=yes))
+    if options.json:
+        print_json(outcome)
+    else:
+        print_text("\n".join(_lines(outcome)))
+    return int(ExitStatus.DAMAGED if outcome.failed else ExitStatus.OK)
+
+
+def _asker(*, yes: bool) -> Callable[[RestorePlan], bool]:
+    def ask(plan: RestorePlan) -> bool:
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            return False
+        moment = datetime.fromtimestamp(plan.started, UTC).astimezone()
+        lines = [f"Snapshot {plan.snapshot[:8]} of {moment:%Y-%m-%d %H:%M:%S} will replace:"]
+        lines += [f"  {item}" for item in plan.replaced]
+        sys.stderr.write("\n".join(printable(line) for line in lines))
+        sys.stderr.write("\nWhat is there now is kept under another name. Go on? [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    return ask
+
+
+def _lines(outcome: RestoreOutcome) -> Iterator[str]:
+    for path in outcome.failed:
+        yield f"LOST {path}"
+    for path in outcome.left_out:
+        yield f"Left out, a socket or a device: {path}"
+    for note in outcome.notes:
+        yield f"Note: {note}"
+    yield (
+        f"Restored {outcome.files} entries, {units.size(outcome.size_bytes)}, from snapshot "
+        f"{outcome.snapshot[:8]} in {units.duration(outcome.seconds)}."
+    )
+    for place in outcome.places:
+        yield f"Files are in {place}"
+    for kept in outcome.kept:
+        yield f"What was there is kept in {kept}"
+    if outcome.database is not None:
+        yield f"Loaded {outcome.tables} tables, {outcome.rows} rows, into {outcome.database}"
+    if outcome.kept_database is not None:
+        yield f"The database that was there is kept as {outcome.kept_database}"

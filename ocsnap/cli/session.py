@@ -1,0 +1,68 @@
+"""From options to the world that a command works in, and back to text or JSON."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from ocsnap.cli.options import Verbosity
+from ocsnap.clock import SystemClock
+from ocsnap.config import load, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from ocsnap.cli.options import GlobalOptions
+    from ocsnap.commands.context import Context
+    from ocsnap.monitor import Monitor
+
+
+@contextmanager
+def session(options: GlobalOptions) -> Iterator[Context]:
+    """Read the configuration and give a command its world.
+
+    Args:
+        options: what was said before the command's name.
+
+    Yields:
+        The context.
+
+    Raises:
+        ConfigError: the configuration is missing or wrong.
+    """
+    # Importing the commands takes the longest part of a start; `--help` does without.
+    from ocsnap.commands.context import Context  # noqa: PLC0415 - as above
+
+    config = load(locate(options.config, os.environ))
+    environment = dict(os.environ)
+    if config.encryption.passphrase_env is not None:
+        # Children inherit the environment, and none of them needs the passphrase.
+        os.environ.pop(config.encryption.passphrase_env, None)
+    with _monitor(options) as monitor:
+        yield Context(
+            config=config,
+            environment=environment,
+            clock=SystemClock(),
+            random=random.SystemRandom(),
+            monitor=monitor,
+            host=socket.gethostname(),
+            superuser=os.geteuid() == 0,
+        )
+
+
+def _monitor(options: GlobalOptions) -> AbstractContextManager[Monitor]:
+    if sys.stderr.isatty() and not options.json and options.verbosity is not Verbosity.QUIET:
+        from ocsnap.cli.bar_monitor import BarMonitor  # noqa: PLC0415 - rich only for a terminal
+
+        return BarMonitor(options.verbosity)
+    from ocsnap.cli.log_monitor import LogMonitor  # noqa: PLC0415 - the other of the two
+
+    verbosity = options.verbosity
+    if options.json and verbosity is Verbosity.NORMAL:
+        verbosity = Verbosity.QUIET
+    return nullcontext(LogMonitor(verbosity, SystemClock()))

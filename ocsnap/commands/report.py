@@ -1,0 +1,75 @@
+"""What a backup tells of itself: duplicity's statistics, and what ocsnap adds."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ocsnap.snapshot.statistics import Statistics
+
+
+class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How long users were locked out; seconds.
+
+    Attributes:
+        total_seconds: all of it; 0 if maintenance was on before.
+        on_seconds: `occ maintenance:mode --on`.
+        settle_seconds: proof, and the opcode cache's delay.
+        drain_seconds: waiting for open uploads.
+        work_seconds: what was done inside.
+        off_seconds: lifting it.
+        found_on: maintenance was on already and is left on.
+        open_uploads: uploads that had not ended by then.
+    """
+
+    total_seconds: float
+    on_seconds: float
+    settle_seconds: float
+    drain_seconds: float
+    work_seconds: float
+    off_seconds: float
+    found_on: bool
+    open_uploads: tuple[str, ...]
+
+
+class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One backup.
+
+    Attributes:
+        snapshot: id of the snapshot.
+        parent: id of the snapshot it was compared with.
+        started: seconds since the epoch.
+        finished: seconds since the epoch, the commit included.
+        statistics: what happened to the files.
+        window: how long users were locked out.
+        database_kind: mysql or sqlite3.
+        tables: tables in the dump.
+        dump_bytes: length of the dump.
+        dump_new_bytes: what of it was not in the repository.
+        dump_seconds: how long the dump took.
+        put_bytes: bytes put to the storage.
+        deleted_bytes: bytes removed from it.
+        metadata_bytes: of `put_bytes`, all but file content.
+        objects_put: objects put to the storage.
+        requests: requests sent to the storage.
+        repository_bytes: size of all packs that the index knows, and of the other objects.
+        notes: sentences worth reading.
+    """
+
+    snapshot: str
+    parent: str | None
+    started: float
+    finished: float
+    statistics: Statistics
+    window: WindowReport
+    database_kind: str
+    tables: int
+    dump_bytes: int
+    dump_new_bytes: int
+    dump_seconds: float
+    put_bytes: int
+    deleted_bytes: int
+    metadata_bytes: int
+    objects_put: int
+    requests: int
+    repository_bytes: int
+    notes: tuple[str, ...] = ()

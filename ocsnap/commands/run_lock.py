@@ -1,0 +1,42 @@
+"""One backup or restore at a time on this host."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ocsnap.errors import BusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def run_lock(folder: Path, doing: str) -> Iterator[None]:
+    """Hold the lock while the context lasts; the system frees it when the process dies.
+
+    Args:
+        folder: `backup.state_dir`.
+        doing: what the others shall be told, for example "a restore".
+
+    Raises:
+        BusyError: another ocsnap holds it.
+    """
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+            raise BusyError(
+                f"Another ocsnap is at work on this host: {holder or 'unknown'}.",
+                hint="Wait until it ends.",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{doing}, process {os.getpid()}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,132 @@
+"""The ownCloud of the configuration, with its database, ready to be worked on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocsnap.database.open import open_database
+from ocsnap.database.settings import DatabaseSettings
+from ocsnap.errors import ConfigError
+from ocsnap.owncloud.command import child_environment
+from ocsnap.owncloud.homes import open_uploads
+from ocsnap.owncloud.instance import Instance
+from ocsnap.owncloud.maintenance import Maintenance
+from ocsnap.owncloud.occ import Occ
+from ocsnap.owncloud.web_server import WebServer
+
+if TYPE_CHECKING:
+    from ocsnap.commands.context import Context
+    from ocsnap.config import DatabaseConfig
+    from ocsnap.database.database import Database
+
+
+@dataclass(frozen=True)
+class Site:
+    """An ownCloud and its database.
+
+    Attributes:
+        instance: the ownCloud.
+        settings: how its database is reached.
+        database: its database.
+        occ: its command line.
+        maintenance: freezes it.
+    """
+
+    instance: Instance
+    settings: DatabaseSettings
+    database: Database
+    occ: Occ
+    maintenance: Maintenance
+
+
+def open_site(context: Context, folder: Path, *, demand_data: bool = True) -> Site:
+    """Find the configured ownCloud.
+
+    Args:
+        context: the outside world.
+        folder: `backup.state_dir`.
+        demand_data: whether its data directory must be there, which a restore cannot ask for.
+
+    Returns:
+        The site; neither occ nor the database has been asked anything.
+
+    Raises:
+        OwncloudError: there is no ownCloud that ocsnap can back up.
+        ConfigError: the database's password cannot be read.
+    """
+    config = context.config
+    environment = child_environment(context.environment)
+    instance = Instance.discover(config.owncloud, environment, demand_data=demand_data)
+    settings = database_settings(instance, config.database)
+    # A lock that came back with a restore would block scans for ever (owncloud/core#25235).
+    locks = f"{instance.table_prefix}file_locks"
+    database = open_database(settings, scratch_dir=folder, structure_only=frozenset({locks}))
+
+    def open_locks() -> list[str]:
+        return open_uploads(database.query, instance.table_prefix, now=context.clock.now())
+
+    occ = Occ.of(instance, config.owncloud, environment)
+    maintenance = Maintenance(
+        instance,
+        occ,
+        state_dir=folder,
+        clock=context.clock,
+        monitor=context.monitor,
+        web=WebServer(config.owncloud.url) if config.owncloud.url else None,
+        open_locks=open_locks,
+    )
+    return Site(instance, settings, database, occ, maintenance)
+
+
+def database_settings(instance: Instance, overrides: DatabaseConfig) -> DatabaseSettings:
+    """Return how the database is reached: as config.php says, unless the configuration does.
+
+    Args:
+        instance: what config.php says.
+        overrides: the section [database].
+
+    Returns:
+        The settings.
+
+    Raises:
+        ConfigError: `database.password_file` cannot be read.
+    """
+    kind = overrides.kind or ("sqlite3" if instance.dbtype == "sqlite3" else "mysql")
+    password = instance.dbpassword
+    if overrides.password_file is not None:
+        password = _first_line(overrides.password_file)
+    if kind == "sqlite3":
+        return DatabaseSettings(
+            kind="sqlite3",
+            name=overrides.name or str(instance.sqlite_path),
+            table_prefix=instance.table_prefix,
+        )
+    socket = overrides.socket
+    if socket is None and overrides.host is None and instance.dbhost.socket:
+        socket = Path(instance.dbhost.socket)
+    return DatabaseSettings(
+        kind="mysql",
+        name=overrides.name or instance.dbname,
+        host=overrides.host or instance.dbhost.host,
+        port=overrides.port or instance.dbhost.port,
+        socket=socket,
+        user=overrides.user or instance.dbuser,
+        password=password,
+        table_prefix=instance.table_prefix,
+        allow_old_tls=overrides.allow_old_tls,
+        tls_ca=instance.db_ca_file,
+    )
+
+
+def _first_line(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"database.password_file: {path}: cannot be read: {error.strerror}."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"database.password_file: {path}: is not UTF-8 text.") from error
+    return text.partition("\n")[0].removesuffix("\r")

@@ -1,0 +1,77 @@
+"""What of an ownCloud is backed up: config, each user's home, and the rest of the data directory."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from ocsnap.repository.snapshot import RootKind
+from ocsnap.snapshot.archiver import Source
+from ocsnap.snapshot.exclusion import Exclusion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ocsnap.owncloud.homes import Home
+    from ocsnap.owncloud.instance import Instance
+
+ALWAYS_LEFT_OUT: Final = ("*.part",)
+"""Uploads that were cut off: ownCloud never reads them again."""
+
+LEFT_OUT_OF_HOMES: Final = ("cache", "uploads")
+LEFT_OUT_OF_DATA: Final = ("owncloud.log*", "crash-*.log", "cron.lock", "updater-*")
+"""What ownCloud makes again by itself, and its logs, which are not its users' data."""
+
+
+def config_source(instance: Instance) -> Source:
+    """Return the folder with config.php."""
+    path = os.fsencode(instance.config_dir)
+    return Source(RootKind.CONFIG, "config", path, Exclusion(()))
+
+
+def data_sources(
+    instance: Instance, homes: Sequence[Home], exclude: Sequence[str], database_file: Path | None
+) -> list[Source]:
+    """Return the data directory without its homes, then each home.
+
+    Args:
+        instance: the ownCloud.
+        homes: its homes, wherever they lie.
+        exclude: the configured patterns.
+        database_file: the file of an SQLite database, which is stored as a database.
+
+    Returns:
+        The folders to archive; together they are the data directory and all homes.
+    """
+    data_dir = instance.data_dir
+    inside = [path for home in homes if (path := _below(home.path, data_dir)) is not None]
+    database = [] if database_file is None else _database_files(database_file, data_dir)
+    patterns = [*ALWAYS_LEFT_OUT, *exclude]
+    data = Source(
+        RootKind.DATA,
+        "data",
+        os.fsencode(data_dir),
+        Exclusion([*patterns, *(f"/{name}" for name in LEFT_OUT_OF_DATA)], paths=inside + database),
+    )
+    return [data, *(_home_source(home, data_dir, patterns) for home in homes)]
+
+
+def _home_source(home: Home, data_dir: Path, patterns: Sequence[str]) -> Source:
+    below = _below(home.path, data_dir)
+    exclusion = Exclusion(
+        patterns,
+        below=os.fsencode(home.user) if below is None else below,
+        paths=[os.fsencode(name) for name in LEFT_OUT_OF_HOMES],
+    )
+    path = os.fsencode(home.path)
+    return Source(RootKind.HOME, home.user, path, exclusion, home.root_etag)
+
+
+def _below(path: Path, folder: Path) -> bytes | None:
+    return os.fsencode(path.relative_to(folder)) if path.is_relative_to(folder) else None
+
+
+def _database_files(file: Path, data_dir: Path) -> list[bytes]:
+    below = _below(file, data_dir)
+    return [] if below is None else [below + suffix for suffix in (b"", b"-wal", b"-shm", b"-journal")]

@@ -1,0 +1,31 @@
+"""`ocsnap verify`: is everything there, and is it what was stored?"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from ocsnap.commands.context import connect
+from ocsnap.snapshot.checker import Checker
+
+if TYPE_CHECKING:
+    from ocsnap.commands.context import Context
+    from ocsnap.snapshot.checker import CheckReport
+
+
+def verify(context: Context, *, read_data: bool) -> CheckReport:
+    """Check the repository.
+
+    Args:
+        context: the outside world.
+        read_data: download, decrypt and hash everything.
+
+    Returns:
+        What is wrong; nothing, if `sound`.
+
+    Raises:
+        OcsnapError: the repository cannot be looked at.
+    """
+    opened = connect(context)
+    with closing(opened.repository) as repository:
+        return Checker(repository, monitor=context.monitor).check(read_data=read_data)

@@ -1,0 +1,260 @@
+"""The checker: is everything there, is it what was stored, and who suffers if not."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
+from ocsnap.repository import index as indexes
+from ocsnap.repository import snapshot as snapshots
+from ocsnap.repository import tree
+from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.pack import read_trailer
+from ocsnap.repository.reader import unpack
+from ocsnap.snapshot.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocsnap.monitor import Monitor
+    from ocsnap.repository.repository import Repository
+    from ocsnap.repository.snapshot import StoredSnapshot
+    from ocsnap.repository.tree import Entry
+    from ocsnap.storage.storage import ObjectInfo
+
+CHECKERS: Final = 2
+_PACK_FOLDERS: Final = tuple(f"{kind.value}/" for kind in BlobKind)
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """An object that is not as it was stored.
+
+    Attributes:
+        name: its name.
+        reason: what is wrong with it.
+    """
+
+    name: str
+    reason: str
+
+
+class CheckReport(msgspec.Struct, kw_only=True):
+    """What a check found.
+
+    Attributes:
+        objects: number of objects in the storage.
+        stored_bytes: their sizes.
+        read_objects: how many of them were downloaded and hashed.
+        read_bytes: their sizes.
+        blobs: number of blobs decrypted, unpacked and hashed.
+        snapshots: number of snapshots whose trees were walked.
+        damages: objects that are damaged or missing.
+        files: paths that are not whole, each with the short ids of the snapshots it is in.
+        locked: number of objects that this host has not the key to look into.
+    """
+
+    objects: int = 0
+    stored_bytes: int = 0
+    read_objects: int = 0
+    read_bytes: int = 0
+    blobs: int = 0
+    snapshots: int = 0
+    damages: list[Damage] = msgspec.field(default_factory=list)
+    files: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    locked: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.damages and not self.files
+
+
+class Checker:
+    """Checks one repository, once."""
+
+    def __init__(self, repository: Repository, *, monitor: Monitor) -> None:
+        """Prepare.
+
+        Args:
+            repository: what to check; not synchronised, for that would forget what is missing.
+            monitor: is told of the progress.
+        """
+        self._repository = repository
+        self._monitor = monitor
+        self._lock = threading.Lock()
+        self._report = CheckReport()
+        self._bad_blobs: set[bytes] = set()
+
+    def check(self, *, read_data: bool) -> CheckReport:
+        """Compare what the storage has with what was stored.
+
+        Args:
+            read_data: download, decrypt and hash everything; else only names, sizes and the
+                checksums that the storage tells are compared.
+
+        Returns:
+            What is wrong, and which files suffer.
+
+        Raises:
+            OcsnapError: the storage cannot be asked, or the key is wrong.
+        """
+        self._monitor.step("Listing the objects")
+        present = {info.name: info for info in self._repository.storage.list()}
+        self._report.objects = len(present)
+        self._report.stored_bytes = sum(info.size_bytes for info in present.values())
+        self._learn(present)
+        for name, size_bytes, md5 in self._repository.cache.expected():
+            self._compare(name, present.get(name), size_bytes, md5.hex())
+        if read_data:
+            self._read(present)
+        self._walk_all(present)
+        return self._report
+
+    # -- what the storage tells --------------------------------------------------------------
+
+    def _learn(self, present: dict[str, ObjectInfo]) -> None:
+        """Take in index objects that this host has not seen yet."""
+        known = {indexes.index_name(index) for index in self._repository.cache.index_ids()}
+        for name in sorted(present):
+            if name.startswith(indexes.FOLDER) and name not in known:
+                with self._naming(name):
+                    self._repository.take_index(name)
+
+    def _compare(self, name: str, info: ObjectInfo | None, size_bytes: int, md5: str) -> None:
+        if info is None:
+            self._damaged(name, "it is missing")
+        elif info.size_bytes != size_bytes:
+            self._damaged(name, f"it has {info.size_bytes} bytes instead of {size_bytes}")
+        elif info.md5 is not None:
+            if info.md5 != md5:
+                self._damaged(name, "the storage tells another checksum (MD5)")
+        elif not self._tells_promised_digest(name):
+            self._damaged(name, "the storage tells another checksum (SHA-256)")
+
+    def _tells_promised_digest(self, name: str) -> bool:
+        """Ask for the SHA-256, which some stores tell only one by one; none told is no fault."""
+        try:
+            told = self._repository.storage.stat(name).sha256
+        except ObjectMissingError:
+            return False
+        return told is None or told == _promised(name)
+
+    # -- what the objects hold ---------------------------------------------------------------
+
+    def _read(self, present: dict[str, ObjectInfo]) -> None:
+        named = [info for info in present.values() if _promised(info.name)]
+        total_bytes = sum(info.size_bytes for info in named)
+        self._monitor.step("Reading all objects", total_bytes=total_bytes)
+        workers = Workers(self._read_object, threads=CHECKERS, name="ocsnap-check")
+        try:
+            for info in named:
+                workers.submit([info])
+            workers.wait()
+        except BaseException as error:
+            workers.stop(error)
+            raise
+        finally:
+            workers.close()
+
+    def _read_object(self, info: ObjectInfo) -> None:
+        name = info.name
+        blobs = 0
+        with self._naming(name):
+            message = self._repository.reader.object(name)
+            plain = self._repository.cipher.decrypt(message, signed=name.startswith("snapshots/"))
+            del message
+            if name.startswith(_PACK_FOLDERS):
+                blobs = self._check_pack(name, plain)
+            elif name.startswith(indexes.FOLDER):
+                indexes.decode(plain, name=name)
+            elif name.startswith(snapshots.FOLDER):
+                snapshots.decode(plain, name=name)
+        with self._lock:
+            self._report.read_objects += 1
+            self._report.read_bytes += info.size_bytes
+            self._report.blobs += blobs
+        self._monitor.advance(size_bytes=info.size_bytes)
+
+    def _check_pack(self, name: str, plain: bytearray) -> int:
+        """Unpack every blob that the index or the trailer promises."""
+        view = memoryview(plain)
+        listed = self._repository.cache.blobs_of(name)
+        inside = read_trailer(plain, name=name)
+        unlisted = {packed.blob for packed in listed} - {packed.blob for packed in inside}
+        if unlisted:
+            raise DamagedError(f"{name} has not all blobs that the index lists.", name=name)
+        for packed in inside:
+            frame = view[packed.offset : packed.offset + packed.frame_bytes]
+            unpack(packed.blob, frame, packed.raw_bytes, name=name)
+        return len(inside)
+
+    # -- who suffers -------------------------------------------------------------------------
+
+    def _walk_all(self, present: dict[str, ObjectInfo]) -> None:
+        self._monitor.step("Walking the snapshots")
+        for name in sorted(present):
+            if not name.startswith(snapshots.FOLDER):
+                continue
+            with self._naming(name):
+                stored = self._repository.snapshot(name)
+                for root in stored.snapshot.roots:
+                    self._walk(stored, root.path, root.entry)
+            self._report.snapshots += 1
+
+    def _walk(self, stored: StoredSnapshot, path: bytes, root: Entry) -> None:
+        """Look for files of which a part is lost."""
+        waiting = [(path, root)]
+        while waiting:
+            folder, directory = waiting.pop()
+            for entry in self._listing(stored, folder, directory):
+                child = folder + b"/" + entry.name
+                if entry.is_directory:
+                    waiting.append((child, entry))
+                elif any(self._is_lost(piece.blob) for piece in entry.pieces()):
+                    self._suffers(stored, child)
+
+    def _listing(self, stored: StoredSnapshot, path: bytes, entry: Entry) -> list[Entry]:
+        try:
+            return tree.decode(self._repository.reader.load_all(entry.subtree))
+        except (DamagedError, ObjectMissingError):
+            self._suffers(stored, path + b"/")
+            return []
+
+    def _is_lost(self, blob: bytes) -> bool:
+        return blob in self._bad_blobs or not self._repository.cache.has(blob)
+
+    def _suffers(self, stored: StoredSnapshot, path: bytes) -> None:
+        self._report.files.setdefault(os.fsdecode(path), []).append(stored.short_id)
+
+    # -- keeping the score -------------------------------------------------------------------
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """Turn damage found inside into an item of the report."""
+        try:
+            yield
+        except NoSecretKeyError:
+            with self._lock:
+                self._report.locked += 1
+        except ObjectMissingError:
+            self._damaged(name, "it is missing")
+        except DamagedError as error:
+            self._damaged(error.name or name, error.message)
+
+    def _damaged(self, name: str, reason: str) -> None:
+        blobs = [packed.blob for packed in self._repository.cache.blobs_of(name)]
+        with self._lock:
+            self._bad_blobs.update(blobs)
+            if all(damage.name != name for damage in self._report.damages):
+                self._report.damages.append(Damage(name=name, reason=reason))
+
+
+def _promised(name: str) -> str:
+    """Return the SHA-256 that a name promises, empty where it promises none."""
+    digest = name.removesuffix(".gpg")[-64:]
+    return digest if len(digest) == 64 and name.endswith(".gpg") else ""

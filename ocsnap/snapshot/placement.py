@@ -1,0 +1,85 @@
+"""Putting names, owners, modes and times on disk as an entry tells them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ocsnap.repository.tree import Entry
+
+_HOLE_BYTES: Final = 64 * 1024
+_UNSUPPORTED: Final = (errno.ENOTSUP, errno.ENOSYS, errno.EPERM)
+
+
+def create_file(path: bytes) -> int:
+    """Make a new file for writing; an existing one, or a link, is never written to.
+
+    Returns:
+        A file descriptor.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
+
+
+def write_at(descriptor: int, data: memoryview, offset: int, *, sparse: bool) -> None:
+    """Write all of `data` at `offset`; leave holes where it is zero if `sparse`."""
+    if not sparse:
+        while data:
+            written = os.pwrite(descriptor, data, offset)
+            data = data[written:]
+            offset += written
+        return
+    for start in range(0, len(data), _HOLE_BYTES):
+        part = data[start : start + _HOLE_BYTES]
+        if any(part):
+            write_at(descriptor, part, offset + start, sparse=False)
+
+
+def make_special(path: bytes, entry: Entry) -> bool:
+    """Make a symbolic link or a named pipe.
+
+    Returns:
+        Whether it was made: sockets belong to running programs, and devices are never made.
+    """
+    if stat.S_ISLNK(entry.mode):
+        os.symlink(entry.target, path)
+    elif stat.S_ISFIFO(entry.mode):
+        os.mkfifo(path, 0o600)
+    else:
+        return False
+    return True
+
+
+def dress(at: int | bytes, entry: Entry, *, owners: bool) -> None:
+    """Give owner, mode, extended attributes and times to what stands there.
+
+    Args:
+        at: an open file, or a path, which is not followed if it is a symbolic link.
+        entry: what it shall look like.
+        owners: whether to set owner and group, which only root may.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    path = isinstance(at, bytes)
+    link = stat.S_ISLNK(entry.mode)
+    if owners:
+        os.chown(at, entry.uid, entry.gid, follow_symlinks=not path)
+    if not link:
+        # After the owner: changing the owner clears setuid and setgid (chown(2)).
+        os.chmod(at, stat.S_IMODE(entry.mode))
+    for name, value in entry.xattrs:
+        _set_xattr(at, name, value, owners=owners)
+    os.utime(at, ns=(entry.mtime_ns, entry.mtime_ns), follow_symlinks=not path)
+
+
+def _set_xattr(at: int | bytes, name: bytes, value: bytes, *, owners: bool) -> None:
+    try:
+        os.setxattr(at, name, value, follow_symlinks=isinstance(at, int))
+    except OSError as error:
+        # Only root may set trusted.* and security.*; that is no reason to give up a file.
+        if owners or error.errno not in _UNSUPPORTED:
+            raise

@@ -1,0 +1,342 @@
+"""The restorer: builds the folder of a root, pack by pack.
+
+Names come first, then contents in the order of the packs, so that each pack is fetched once for
+thousands of files; what needs everything else in place (hard links, directories' times) comes last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ocsnap.errors import DamagedError, LocalIOError, ObjectMissingError, OcsnapError
+from ocsnap.monitor import Problem
+from ocsnap.repository import tree
+from ocsnap.repository.reader import unpack
+from ocsnap.snapshot.placement import create_file, dress, make_special, write_at
+from ocsnap.snapshot.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ocsnap.monitor import Monitor
+    from ocsnap.repository.cache import Location
+    from ocsnap.repository.repository import Repository
+    from ocsnap.repository.snapshot import Root
+    from ocsnap.repository.tree import Entry
+
+FETCHERS: Final = 2
+PIECES_PER_BATCH: Final = 100_000
+_READ_BYTES: Final = 1024 * 1024
+
+
+@dataclass
+class RestoreReport:
+    """What was restored.
+
+    Attributes:
+        files: entries of all kinds.
+        size_bytes: sizes of the regular files.
+        failed: paths that could not be restored, or not whole.
+        left_out: sockets and devices, which are not restored.
+    """
+
+    files: int = 0
+    size_bytes: int = 0
+    failed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+class _File:
+    """A regular file that is being put together."""
+
+    __slots__ = ("broken", "entry", "missing", "path")
+
+    def __init__(self, path: bytes, entry: Entry, missing: int) -> None:
+        self.path = path
+        self.entry = entry
+        self.missing = missing
+        self.broken = False
+
+
+class _Piece(NamedTuple):
+    """A range of a blob and where it goes."""
+
+    file: _File
+    file_offset: int
+    blob_offset: int
+    length: int
+
+
+class Placement(NamedTuple):
+    """A root and where to build it.
+
+    Attributes:
+        root: what to restore.
+        target: an absolute path where nothing stands yet; its parent exists by then.
+    """
+
+    root: Root
+    target: bytes
+
+
+_Needs = dict[bytes, list[_Piece]]
+
+
+class Restorer:
+    """Restores roots from one repository."""
+
+    def __init__(self, repository: Repository, *, monitor: Monitor, owners: bool) -> None:
+        """Prepare.
+
+        Args:
+            repository: where to read from; synchronised.
+            monitor: is told of progress and of what cannot be restored.
+            owners: whether to set owners, which only root may.
+        """
+        self._repository = repository
+        self._monitor = monitor
+        self._owners = owners
+
+    def restore(self, placements: Sequence[Placement]) -> RestoreReport:
+        """Build the folders of several roots at once, so that a pack serves all of them.
+
+        Args:
+            placements: what goes where; a folder inside another comes after it.
+
+        Returns:
+            What was restored; what is damaged in the repository is named there.
+
+        Raises:
+            LocalIOError: the target cannot be written.
+            OcsnapError: the storage or the key fails.
+        """
+        run = _Restoration(self._repository, self._monitor, owners=self._owners)
+        try:
+            run.restore(placements)
+        except OSError as error:
+            where = os.fsdecode(error.filename) if error.filename else "The target"
+            raise LocalIOError(
+                f"{where} cannot be written: {error.strerror}.",
+                hint="Check free space and rights there.",
+            ) from error
+        return run.report
+
+
+class _Restoration:
+    """The restoring of one root."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        monitor: Monitor,
+        *,
+        owners: bool,
+    ) -> None:
+        self.report = RestoreReport()
+        self._repository = repository
+        self._monitor = monitor
+        self._owners = owners
+        self._lock = threading.Lock()
+        self._directories: list[tuple[bytes, Entry]] = []
+        self._hard_links: list[tuple[bytes, bytes]] = []
+        self._first_names: dict[tuple[int, bytes | None], bytes] = {}
+        self._specials: list[tuple[bytes, Entry]] = []
+        self._packs: dict[str, _Needs] = {}
+        self._pieces = 0
+
+    def restore(self, placements: Sequence[Placement]) -> None:
+        for placement in placements:
+            self._first_names = {}  # inode numbers say nothing across file systems
+            self._make_names(placement.root.entry, placement.target)
+        self._write_contents()
+        for path, special in self._specials:
+            self._place_special(path, special)
+        for path, first in self._hard_links:
+            self._link(path, first)
+        for path, directory in reversed(self._directories):
+            dress(path, directory, owners=self._owners)
+
+    # -- names -------------------------------------------------------------------------------
+
+    def _make_names(self, root: Entry, target: bytes) -> None:
+        waiting = [(target, root)]
+        while waiting:
+            path, entry = waiting.pop()
+            os.mkdir(path, 0o700)
+            self._directories.append((path, entry))
+            for child in self._listing(path, entry):
+                child_path = path + b"/" + child.name
+                self.report.files += 1
+                if child.is_directory:
+                    waiting.append((child_path, child))
+                elif child.is_file:
+                    self._plan_file(child_path, child)
+                else:
+                    self._specials.append((child_path, child))
+
+    def _listing(self, path: bytes, entry: Entry) -> list[Entry]:
+        try:
+            return tree.decode(self._repository.reader.load_all(entry.subtree))
+        except (DamagedError, ObjectMissingError) as error:
+            self._failed(path, f"its listing is lost: {error.message}")
+            return []
+
+    def _plan_file(self, path: bytes, entry: Entry) -> None:
+        if entry.links > 1:
+            key = (entry.inode, entry.content)
+            first = self._first_names.setdefault(key, path)
+            if first is not path:
+                self._hard_links.append((path, first))
+                return
+        pieces = entry.pieces()
+        file = _File(path, entry, len(pieces))
+        if len(pieces) != 1:
+            self._prepare(file)
+        if not pieces:
+            self._finish(file)
+            return
+        offset = 0
+        for extent in pieces:
+            location = self._repository.cache.find(extent.blob)
+            if location is None:
+                self._break(file, "the repository has not all of its content")
+                return
+            needs = self._packs.setdefault(location.pack, {})
+            piece = _Piece(file, offset, extent.offset, extent.length)
+            needs.setdefault(extent.blob, []).append(piece)
+            offset += extent.length
+        self._pieces += len(pieces)
+        if self._pieces >= PIECES_PER_BATCH:
+            self._write_contents()
+
+    def _prepare(self, file: _File) -> None:
+        descriptor = create_file(file.path)
+        try:
+            os.ftruncate(descriptor, file.entry.size_bytes)
+        finally:
+            os.close(descriptor)
+
+    # -- contents ----------------------------------------------------------------------------
+
+    def _write_contents(self) -> None:
+        workers = Workers(self._write_pack, threads=FETCHERS, name="ocsnap-fetch")
+        try:
+            for pack in self._packs.items():
+                workers.submit([pack])
+            workers.wait()
+        except BaseException as error:
+            workers.stop(error)
+            raise
+        finally:
+            workers.close()
+        self._packs = {}
+        self._pieces = 0
+
+    def _write_pack(self, job: tuple[str, _Needs]) -> None:
+        name, needs = job
+        try:
+            plain = memoryview(self._repository.reader.pack(name))
+        except (DamagedError, ObjectMissingError) as error:
+            self._break_all(needs, error)
+            return
+        for blob, pieces in needs.items():
+            location = self._repository.cache.find(blob)
+            try:
+                data = _blob(plain, blob, location)
+            except DamagedError as error:
+                self._break_all({blob: pieces}, error)
+                continue
+            for piece in pieces:
+                self._write(piece, memoryview(data))
+
+    def _write(self, piece: _Piece, data: memoryview) -> None:
+        file = piece.file
+        part = data[piece.blob_offset : piece.blob_offset + piece.length]
+        if len(part) != piece.length:
+            self._break(file, "an extent points outside of its blob")
+            return
+        single = len(file.entry.pieces()) == 1
+        with self._lock:
+            if file.broken:
+                return
+            descriptor = create_file(file.path) if single else os.open(file.path, os.O_RDWR)
+        try:
+            sparse = file.entry.sparse
+            if sparse and single:
+                os.ftruncate(descriptor, file.entry.size_bytes)
+            write_at(descriptor, part, piece.file_offset, sparse=sparse)
+            if single:
+                dress(descriptor, file.entry, owners=self._owners)
+        finally:
+            os.close(descriptor)
+        self._monitor.advance(size_bytes=piece.length)
+        with self._lock:
+            file.missing -= 1
+            whole = file.missing == 0
+        if whole:
+            self._finish(file, dressed=single)
+
+    def _finish(self, file: _File, *, dressed: bool = False) -> None:
+        entry = file.entry
+        if entry.extents and not _has_content(file.path, entry):
+            self._break(file, "its parts do not make up its content")
+            return
+        if not dressed:
+            dress(file.path, entry, owners=self._owners)
+        self._monitor.advance(files=1)
+        with self._lock:
+            self.report.size_bytes += entry.size_bytes
+
+    def _break_all(self, needs: _Needs, error: OcsnapError) -> None:
+        for pieces in needs.values():
+            for piece in pieces:
+                self._break(piece.file, error.message)
+
+    def _break(self, file: _File, reason: str) -> None:
+        """Give up a file and remove what stands there of it."""
+        with self._lock:
+            if file.broken:
+                return
+            file.broken = True
+            if os.path.lexists(file.path):
+                os.unlink(file.path)
+        self._failed(file.path, reason)
+
+    # -- what comes last ---------------------------------------------------------------------
+
+    def _place_special(self, path: bytes, entry: Entry) -> None:
+        if not make_special(path, entry):
+            self.report.left_out.append(os.fsdecode(path))
+            return
+        dress(path, entry, owners=self._owners)
+
+    def _link(self, path: bytes, first: bytes) -> None:
+        if os.path.lexists(first):
+            os.link(first, path, follow_symlinks=False)
+        else:
+            self._failed(path, "the file that it is a hard link to is damaged")
+
+    def _failed(self, path: bytes, reason: str) -> None:
+        text = os.fsdecode(path)
+        with self._lock:
+            self.report.failed.append(text)
+        self._monitor.problem(Problem(text, reason))
+
+
+def _blob(plain: memoryview, blob: bytes, location: Location | None) -> bytes:
+    if location is None:
+        raise DamagedError(f"The index no longer lists the blob {blob.hex()}.")
+    frame = plain[location.offset : location.offset + location.frame_bytes]
+    return unpack(blob, frame, location.raw_bytes, name=location.pack)
+
+
+def _has_content(path: bytes, entry: Entry) -> bool:
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the path is bytes
+        while chunk := file.read(_READ_BYTES):
+            digest.update(chunk)
+    return digest.digest() == entry.content
