@@ -19,13 +19,17 @@ from ocsnap.storage.local import LocalStorage
 from ocsnap.storage.memory import MemoryStorage
 from ocsnap.storage.retry import Retrying
 from tests.servers.s3 import running_s3
+from tests.storage.objects import opened
+from tests.storage.rough_line import rough_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ocsnap.storage.s3 import S3Storage
     from ocsnap.storage.storage import Storage
     from tests.servers.s3 import S3Server
+    from tests.storage.rough_line import RoughLine
 
 KINDS = [
     "memory",
@@ -62,6 +66,24 @@ def amazon(tmp_path: Path) -> Iterator[RepositoryConfig]:
             secret_access_key_file=secret_file,
         )
         client.close()
+
+
+@pytest.fixture
+def s3_config(s3: S3Server, tmp_path: Path) -> RepositoryConfig:
+    return s3.repository_config(s3.new_bucket(), "cloud", tmp_path)
+
+
+@pytest.fixture
+def line(s3: S3Server) -> Iterator[RoughLine]:
+    with rough_line(s3.endpoint) as line:
+        yield line
+
+
+@pytest.fixture
+def rough_s3(s3_config: RepositoryConfig, line: RoughLine) -> Iterator[S3Storage]:
+    """A bare storage at the other end of the rough line."""
+    with opened(s3_config, endpoint=line.endpoint) as storage:
+        yield storage
 
 
 @pytest.fixture(params=KINDS)

@@ -9,38 +9,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocsnap.errors import ObjectExistsError, ObjectMissingError
+from tests.storage.objects import DATA, NAME, md5, put, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
+    from ocsnap.storage.storage import ObjectInfo, Storage
 
-NAME = "packs/ab/abcdef.gpg"
 MISSING = "packs/ab/missing.gpg"
-DATA = bytes(range(256)) * 5
-
-
-def sha256(data: Buffer) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def md5(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def put(storage: Storage, name: str, data: Buffer = DATA) -> None:
-    storage.put(name, data, sha256=sha256(data))
 
 
 def names(found: Iterable[ObjectInfo]) -> list[str]:
     return sorted(info.name for info in found)
 
 
-@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_what_was_put_is_got(storage: Storage, kind: type[Buffer]):
-    put(storage, NAME, kind(DATA))
+def test_what_was_put_is_got(storage: Storage):
+    for kind in [bytes, bytearray, memoryview]:
+        put(storage, f"packs/{kind.__name__}", kind(DATA))
+        got = storage.get(f"packs/{kind.__name__}")
+        assert got == DATA
+        assert type(got) is bytes
+
+
+def test_a_buffer_may_change_after_the_put(storage: Storage):
+    buffer = bytearray(DATA)
+    put(storage, NAME, buffer)
+    buffer[:] = bytes(len(DATA))
+    buffer.extend(b"a view left behind would forbid this")
     assert storage.get(NAME) == DATA
-    assert type(storage.get(NAME)) is bytes
 
 
 def test_a_view_into_a_larger_buffer_is_put_as_it_is(storage: Storage):
@@ -63,26 +59,20 @@ def test_an_object_of_some_megabytes_comes_back_whole(storage: Storage):
     assert storage.get(NAME, offset=8_000_000, length=123) == data[8_000_000:8_000_123]
 
 
-@pytest.mark.parametrize(
-    ("offset", "length"),
-    [(0, 1), (0, 1280), (5, 10), (1279, 1), (1270, 100), (1280, 5), (5000, 1), (0, 0), (7, 0)],
-)
-def test_a_part_is_what_a_slice_would_be(storage: Storage, offset: int, length: int):
+def test_a_part_is_what_a_slice_would_be(storage: Storage):
     put(storage, NAME)
-    assert storage.get(NAME, offset=offset, length=length) == DATA[offset : offset + length]
+    for offset in [0, 1, 5, 1279, 1280, 5000]:
+        assert storage.get(NAME, offset=offset) == DATA[offset:], offset
+        for length in [0, 1, 10, 1280, 5000]:
+            got = storage.get(NAME, offset=offset, length=length)
+            assert got == DATA[offset : offset + length], (offset, length)
 
 
-@pytest.mark.parametrize("offset", [0, 1, 1279, 1280, 5000])
-def test_without_a_length_all_that_follows_is_got(storage: Storage, offset: int):
+def test_a_negative_part_is_a_mistake(storage: Storage):
     put(storage, NAME)
-    assert storage.get(NAME, offset=offset) == DATA[offset:]
-
-
-@pytest.mark.parametrize(("offset", "length"), [(-1, None), (0, -1), (-5, 3)])
-def test_a_negative_part_is_a_mistake(storage: Storage, offset: int, length: int | None):
-    put(storage, NAME)
-    with pytest.raises(ValueError, match="no part"):
-        storage.get(NAME, offset=offset, length=length)
+    for offset, length in [(-1, None), (0, -1), (-5, 3)]:
+        with pytest.raises(ValueError, match="no part"):
+            storage.get(NAME, offset=offset, length=length)
 
 
 def test_putting_the_same_again_is_fine(storage: Storage):
@@ -100,12 +90,12 @@ def test_stat_tells_the_size_and_only_true_checksums(storage: Storage):
     assert info.sha256 in (None, sha256(DATA))
 
 
-@pytest.mark.parametrize("length", [None, 0, 5])
-def test_what_is_missing_says_so(storage: Storage, length: int | None):
+def test_what_is_missing_says_so(storage: Storage):
     put(storage, NAME)
-    with pytest.raises(ObjectMissingError) as caught:
-        storage.get(MISSING, length=length)
-    assert caught.value.name == MISSING
+    for length in [None, 0, 5]:
+        with pytest.raises(ObjectMissingError) as caught:
+            storage.get(MISSING, length=length)
+        assert caught.value.name == MISSING
     with pytest.raises(ObjectMissingError) as caught:
         storage.stat(MISSING)
     assert caught.value.name == MISSING
@@ -190,24 +180,24 @@ UNFIT_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", UNFIT_NAMES)
-def test_a_name_that_some_store_would_change_is_refused(storage: Storage, name: str):
-    with pytest.raises(ValueError, match="no name"):
-        put(storage, name)
-    with pytest.raises(ValueError, match="no name"):
-        storage.create(name, b"", sha256=sha256(b""))
-    with pytest.raises(ValueError, match="no name"):
-        storage.get(name)
-    with pytest.raises(ValueError, match="no name"):
-        storage.stat(name)
-    with pytest.raises(ValueError, match="no name"):
-        storage.delete(name)
+def test_a_name_that_some_store_would_change_is_refused(storage: Storage):
+    calls: list[Callable[[str], object]] = [
+        lambda name: put(storage, name),
+        lambda name: storage.create(name, b"", sha256=sha256(b"")),
+        storage.get,
+        storage.stat,
+        storage.delete,
+    ]
+    for name in UNFIT_NAMES:
+        for call in calls:
+            with pytest.raises(ValueError, match="no name"):
+                call(name)
 
 
-@pytest.mark.parametrize("prefix", ["/", "/a", "a//", "../", "a/..", ".", "a b", "a\n"])
-def test_a_prefix_that_begins_no_name_is_refused(storage: Storage, prefix: str):
-    with pytest.raises(ValueError, match="begins no name"):
-        names(storage.list(prefix))
+def test_a_prefix_that_begins_no_name_is_refused(storage: Storage):
+    for prefix in ["/", "/a", "a//", "../", "a/..", ".", "a b", "a\n", "a" * 801]:
+        with pytest.raises(ValueError, match="begins no name"):
+            names(storage.list(prefix))
 
 
 def test_a_name_may_be_long_and_have_signs(storage: Storage):
@@ -228,7 +218,9 @@ def test_many_threads_get_what_they_put(storage: Storage):
     assert len(names(storage.list("packs/"))) == 64
 
 
-def test_many_threads_put_the_same_object(storage: Storage):
+def test_many_threads_put_the_same_object(storage: Storage, request: pytest.FixtureRequest):
+    if request.node.callspec.params["storage"] == "s3-amazon":
+        pytest.skip("moto closes the file of an object that another thread is just putting")
     with ThreadPoolExecutor(8) as pool:
         assert len([*pool.map(lambda _: put(storage, NAME), range(16))]) == 16
     assert storage.get(NAME) == DATA
