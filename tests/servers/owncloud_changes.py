@@ -197,7 +197,9 @@ class Changes:
         """Look at a picture: a thumbnail is made, and no etag changes."""
         number = self._filecache.file_id(self._storage, self._file())
         path = f"thumbnails/{number}/32-32.png"
-        write(self._home / path, self._rng.randbytes(200), self._now())
+        if not (self._home / path).exists():
+            write(self._home / path, self._rng.randbytes(200), self._now())
+        self._filecache.added_quietly(self._storage, self._home, path)
         return f"got the preview {path}"
 
     def avatar(self) -> str:

@@ -180,6 +180,7 @@ def connected(place: Path | MysqlLogin, prefix: str = "oc_") -> Iterator[SiteDat
         kind = "mysql"
     else:
         connection = sqlite3.connect(place)
+        connection.execute("PRAGMA synchronous = OFF")
         kind = "sqlite3"
     with closing(connection):
         yield SiteDatabase(connection, kind, prefix)

@@ -118,9 +118,17 @@ class Filecache:
             *(storage, _hash(path)),
         )
 
+    def added_quietly(self, storage: int, folder: Path, path: str) -> None:
+        """Insert a new file without a word to its ancestors' etags, as for previews."""
+        if self._find(storage, path) is None:
+            self._insert(storage, folder, path)
+        self._propagate(storage, path, None)
+
     def propagate(self, storage: int, path: str) -> None:
         """Give all ancestors of a path one new etag and the sum of their children's sizes."""
-        etag = self._etag()
+        self._propagate(storage, path, self._etag())
+
+    def _propagate(self, storage: int, path: str, etag: str | None) -> None:
         while path:
             path = _parent(path)
             row = self._find(storage, path)
@@ -131,7 +139,7 @@ class Filecache:
             )[0][0]
             self._database.run(
                 "UPDATE oc_filecache SET etag = ?, size = ? WHERE fileid = ?",
-                *(etag, int(size), row["fileid"]),
+                *(etag or row["etag"], int(size), row["fileid"]),
             )
 
     def file_id(self, storage: int, path: str) -> int:

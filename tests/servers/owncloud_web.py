@@ -24,7 +24,7 @@ def running_web(root: Path, *, opcache_seconds: int | None = None) -> Iterator[s
     Args:
         root: ownCloud's folder.
         opcache_seconds: after how many seconds the opcode cache looks at files again; None: no
-            cache.
+            cache. It takes in only files that are older than two seconds, as everywhere.
 
     Yields:
         Its address.
@@ -34,8 +34,6 @@ def running_web(root: Path, *, opcache_seconds: int | None = None) -> Iterator[s
     command = (
         *("php", "-d", f"opcache.enable_cli={enabled}", "-d", f"opcache.enable={enabled}"),
         *("-d", f"opcache.revalidate_freq={opcache_seconds or 0}"),
-        # The cache would not take in files that are younger than two seconds.
-        *("-d", "opcache.file_update_protection=0"),
         *("-S", f"127.0.0.1:{port}", "-t", str(root)),
     )
     with (root.parent / "web.log").open("ab") as log:
