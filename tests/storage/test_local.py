@@ -284,3 +284,16 @@ def test_a_url_may_be_percent_encoded(tmp_path: Path):
     storage.put(NAME, DATA, sha256=hashlib.sha256(DATA).hexdigest())
     assert (folder / NAME).read_bytes() == DATA
     storage.close()
+
+
+def test_who_needs_no_s3_does_not_wait_for_boto3(tmp_path: Path):
+    program = """
+import random, sys
+from ocsnap.clock import SystemClock
+from ocsnap.config import RepositoryConfig
+from ocsnap.storage.factory import open_storage
+config = RepositoryConfig(url=f"file://{sys.argv[1]}")
+open_storage(config, clock=SystemClock(), random=random.Random(1)).check()
+sys.exit("boto3" in sys.modules or "botocore" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
