@@ -1,0 +1,73 @@
+# Everything around the code; `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# What ocsnap itself calls, and what the demo's small ownCloud is made of.
+RUNTIME_PACKAGES := gnupg librsync2
+DEMO_PACKAGES := $(RUNTIME_PACKAGES) php-cli php-sqlite3
+# Each worker of the tests starts servers of its own, so more than two do not pay.
+TEST_WORKERS ?= 2
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.* ## /\1\t/' | expand -t 10
+
+.PHONY: setup
+setup: ## Install what ocsnap needs: Debian packages and .venv
+	@tools/debian-packages $(RUNTIME_PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/runtime
+	@echo "==> Try: $(BIN)/ocsnap --help"
+
+.PHONY: demo
+demo: ## Back up, destroy and restore a small ownCloud before your eyes
+	@tools/debian-packages $(DEMO_PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/runtime
+	@$(BIN)/python -m demo.run
+
+.PHONY: test
+test: $(VENV)/development ## Install the test servers and run all tests
+	@tests/servers/install.sh
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+
+.PHONY: check
+check: lint types imports ## Linter, types and import contract
+
+.PHONY: lint
+lint: $(VENV)/development ## Linter and layout
+	@echo "==> ruff"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+.PHONY: types
+types: $(VENV)/development ## Types
+	@echo "==> mypy"
+	@$(BIN)/mypy
+
+.PHONY: imports
+imports: $(VENV)/development ## Layers: imports run downwards only
+	@echo "==> import-linter"
+	@$(BIN)/lint-imports
+
+.PHONY: clean
+clean: ## Remove all that these targets made, but no Debian package
+	rm -rf $(VENV) .servers demo/work build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The two stages of the virtual environment; each is made anew when its pins change.
+$(VENV)/runtime: requirements.txt pyproject.toml
+	@tools/make-venv $(VENV)
+	@echo "==> Python packages: installing requirements.txt and ocsnap into $(VENV)"
+	@$(PIP) install --quiet --requirement requirements.txt
+	@$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/development: $(VENV)/runtime requirements-dev.txt
+	@echo "==> Python packages: installing requirements-dev.txt into $(VENV)"
+	@$(PIP) install --quiet --requirement requirements-dev.txt
+	@touch $@
