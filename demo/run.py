@@ -109,6 +109,7 @@ def main() -> None:
         print(f"DIFFERENT {line}")
     if different:
         raise SystemExit(f"FAILED: {len(different)} things are not as they were.")
+    demo.demand_maintenance_off(site)
     print(
         f"\nPROVEN in {time.monotonic() - began:.0f} s: after the loss of data, database and config"
         f" everything is back as it was ({after}), and maintenance mode is off."
