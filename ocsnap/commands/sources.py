@@ -74,4 +74,6 @@ def _below(path: Path, folder: Path) -> bytes | None:
 
 def _database_files(file: Path, data_dir: Path) -> list[bytes]:
     below = _below(file, data_dir)
-    return [] if below is None else [below + suffix for suffix in (b"", b"-wal", b"-shm", b"-journal")]
+    return (
+        [] if below is None else [below + suffix for suffix in (b"", b"-wal", b"-shm", b"-journal")]
+    )

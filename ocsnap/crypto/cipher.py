@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class CipherMode(StrEnum):
     """How messages are locked; recorded in the repository."""
 
-    PASSPHRASE = "passphrase"
+    PASSPHRASE = "passphrase"  # noqa: S105 - the name of a mode
     PUBLIC_KEY = "public-key"
 
 

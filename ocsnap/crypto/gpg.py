@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import fcntl
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from ocsnap.crypto.cipher import Buffer
 
 PIPE_BYTES: Final = 1024 * 1024
+"""The most that Linux gives an ordinary user (pipe(7), /proc/sys/fs/pipe-max-size)."""
+CHUNK_BYTES: Final = 256 * 1024
 _CHILD_ENVIRONMENT: Final = ("PATH", "HOME", "TMPDIR", "GPG_TTY", "XDG_RUNTIME_DIR")
 
 # python-gnupg warns of every refusal in its own words; ocsnap raises an error for each.
@@ -161,6 +165,17 @@ class Gpg:
             )
 
 
+class _WidePiped(gnupg.GPG):  # type: ignore[misc] # python-gnupg has no types
+    """python-gnupg with wider pipes: with 64 KiB the two processes wait for each other."""
+
+    def _open_subprocess(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+        process = super()._open_subprocess(*arguments, **options)
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):  # a limit of the system: slower, not wrong
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        return process
+
+
 class _Parts:
     """A file-like object that hands over pieces one by one and forgets them at once."""
 
@@ -223,13 +238,13 @@ def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str
 def _start(home: Path | None, environment: Mapping[str, str]) -> Any:  # noqa: ANN401
     child = {key: environment[key] for key in _CHILD_ENVIRONMENT if key in environment}
     try:
-        gpg = gnupg.GPG(gnupghome=str(home) if home else None, env={**child, "LC_ALL": "C"})
+        gpg = _WidePiped(gnupghome=str(home) if home else None, env={**child, "LC_ALL": "C"})
     except (OSError, ValueError) as error:
         raise CryptoError(
             f"gpg cannot be run: {error}.", hint="Install it: apt-get install gnupg."
         ) from error
     gpg.encoding = "utf-8"
-    gpg.buffer_size = PIPE_BYTES
+    gpg.buffer_size = CHUNK_BYTES
     return gpg
 
 
@@ -251,4 +266,3 @@ def _reason(result: Any) -> str:  # noqa: ANN401 - python-gnupg has no types
 
 def _normal(fingerprint: str) -> str:
     return fingerprint.replace(" ", "").removeprefix("0x").upper()
-

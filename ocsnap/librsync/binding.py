@@ -62,7 +62,7 @@ def library() -> Any:  # noqa: ANN401 - cffi builds the type at run time
 
 def version() -> str:
     """Return librsync's own version, for example "2.3.2"."""
-    return str(ffi.string(library().rs_librsync_version).decode())
+    return _text(library().rs_librsync_version)
 
 
 def check(result: int, doing: str) -> None:
@@ -76,8 +76,13 @@ def check(result: int, doing: str) -> None:
         LocalIOError: librsync reports an error.
     """
     if result not in (_DONE, _BLOCKED):
-        reason = ffi.string(library().rs_strerror(result)).decode()
+        reason = _text(library().rs_strerror(result))
         raise LocalIOError(f"librsync cannot {doing}: {reason}.")
+
+
+def _text(pointer: Any) -> str:  # noqa: ANN401 - cffi builds the type at run time
+    text: Any = ffi.string(pointer)
+    return str(text, "ascii")
 
 
 class Job:
@@ -89,7 +94,7 @@ class Job:
             raise LocalIOError(f"librsync cannot {doing}: no memory.")
         self._library = library()
         self._handle = ffi.gc(handle, self._library.rs_job_free)
-        self._buffers = ffi.new("rs_buffers_t *")
+        self._buffers: Any = ffi.new("rs_buffers_t *")
         self._output = ffi.new("char[]", OUTPUT_BYTES)
         self._doing = doing
 

@@ -6,7 +6,6 @@ where it has not, the next backup still works and stores everything again.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ocsnap.errors import LocalIOError
-from ocsnap.repository.blob import BlobKind, Buffer
+from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.index import IndexedPack, pack_name
 from ocsnap.repository.pack import PackedBlob
 from ocsnap.repository.tree import Entry
@@ -24,6 +23,8 @@ from ocsnap.repository.tree import Entry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from ocsnap.storage.storage import ObjectInfo
 
 SCHEMA_VERSION: Final = 1
 _UNCOMMITTED_ROWS: Final = 2000
@@ -184,7 +185,10 @@ class Cache:
             )
 
     def expected(self) -> Iterator[tuple[str, int, bytes]]:
-        """Yield name, size in bytes and MD5 of every object that the storage must have."""
+        """Yield name, size in bytes and MD5 of every object that the storage must have.
+
+        The MD5 is empty where the storage told none.
+        """
         yield from self._all("SELECT name, size_bytes, md5 FROM object ORDER BY name")
         for (number,) in self._all("SELECT number FROM pack ORDER BY number"):
             kind, pack, size_bytes, md5 = self._all(
@@ -200,9 +204,9 @@ class Cache:
         )
         return int(packs + others)
 
-    def expect(self, name: str, message: Buffer) -> None:
+    def expect(self, info: ObjectInfo) -> None:
         """Note an object other than a pack that the storage must have from now on."""
-        row = (name, len(message), hashlib.md5(message).digest())  # noqa: S324 - S3's ETag
+        row = (info.name, info.size_bytes, bytes.fromhex(info.md5 or ""))
         with self._writing() as db:
             db.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", row)
 

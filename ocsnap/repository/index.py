@@ -27,7 +27,7 @@ class IndexedPack(msgspec.Struct, frozen=True, array_like=True):
         pack: SHA-256 of the object's bytes.
         kind: which folder it lies in.
         size_bytes: size of the object.
-        md5: MD5 of the object, which S3 stores tell without a download.
+        md5: MD5 of the object if the storage tells it without a download, else empty.
         blobs: what it holds.
     """
 

@@ -121,14 +121,10 @@ class Packer:
         blobs = layout(frames)
         message = self._cipher.encrypt(_content(frames, trailer(blobs)))
         digest = hashlib.sha256(message)
-        pack = IndexedPack(
-            digest.digest(),
-            self._kind,
-            len(message),
-            hashlib.md5(message).digest(),
-            blobs,  # noqa: S324 - what S3 tells as ETag
-        )
-        self._storage.put(pack_name(self._kind, pack.pack), message, sha256=digest.hexdigest())
+        name = pack_name(self._kind, digest.digest())
+        info = self._storage.put(name, message, sha256=digest.hexdigest())
+        md5 = bytes.fromhex(info.md5 or "")
+        pack = IndexedPack(digest.digest(), self._kind, len(message), md5, blobs)
         with self._lock:
             self.stored_bytes += len(message)
         self._stored(pack)

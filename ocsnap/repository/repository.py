@@ -25,6 +25,7 @@ from ocsnap.repository.reader import BlobReader
 from ocsnap.repository.references import metadata_blobs
 from ocsnap.repository.snapshot import StoredSnapshot
 from ocsnap.repository.writer import BlobWriter
+from ocsnap.storage.storage import ObjectInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +107,7 @@ class Repository:
         message = self.reader.object(name)
         for pack in indexes.decode(self.cipher.decrypt(message), name=name).packs:
             self.cache.add_pack(pack, index_id=hashlib.sha256(message).digest())
-        self.cache.expect(name, message)
+        self.cache.expect(ObjectInfo(name, len(message), md5=None, sha256=None))
         self.cache.commit()
 
     def _drop_lost_packs(self) -> None:
@@ -126,8 +127,7 @@ class Repository:
         message = self.cipher.encrypt([indexes.encode(indexes.Index(indexes.FORMAT, packs))])
         digest = hashlib.sha256(message)
         name = indexes.index_name(digest.digest())
-        self.storage.put(name, message, sha256=digest.hexdigest())
-        self.cache.expect(name, message)
+        self.cache.expect(self.storage.put(name, message, sha256=digest.hexdigest()))
         self.cache.mark_indexed(packs, digest.digest())
 
     def commit(self, snapshot: Snapshot) -> StoredSnapshot:
@@ -143,8 +143,7 @@ class Repository:
         message = self.cipher.encrypt([content], sign=True)
         digest = hashlib.sha256(message).hexdigest()
         name = snapshots.snapshot_name(snapshot.started, digest)
-        self.storage.put(name, message, sha256=digest)
-        self.cache.expect(name, message)
+        self.cache.expect(self.storage.put(name, message, sha256=digest))
         self.cache.hold_snapshot(name, content)
         return StoredSnapshot(id=digest, name=name, snapshot=snapshot)
 
@@ -199,7 +198,7 @@ class Repository:
         if content is None:
             message = self.reader.object(name)
             content = bytes(self.cipher.decrypt(message, signed=True))
-            self.cache.expect(name, message)
+            self.cache.expect(ObjectInfo(name, len(message), md5=None, sha256=None))
             self.cache.hold_snapshot(name, content)
         snapshot = snapshots.decode(content, name=name)
         return StoredSnapshot(id=snapshots.id_of(name), name=name, snapshot=snapshot)

@@ -130,19 +130,18 @@ class Checker:
             self._damaged(name, "it is missing")
         elif info.size_bytes != size_bytes:
             self._damaged(name, f"it has {info.size_bytes} bytes instead of {size_bytes}")
-        elif info.md5 is not None:
-            if info.md5 != md5:
-                self._damaged(name, "the storage tells another checksum (MD5)")
-        elif not self._tells_promised_digest(name):
-            self._damaged(name, "the storage tells another checksum (SHA-256)")
+        elif not (info.md5 and info.md5 == md5) and not self._tells_the_same(name, md5):
+            self._damaged(name, "the storage tells another checksum")
 
-    def _tells_promised_digest(self, name: str) -> bool:
-        """Ask for the SHA-256, which some stores tell only one by one; none told is no fault."""
+    def _tells_the_same(self, name: str, md5: str) -> bool:
+        """Ask for the checksums, which some stores tell only one by one; none told is no fault."""
         try:
-            told = self._repository.storage.stat(name).sha256
+            info = self._repository.storage.stat(name)
         except ObjectMissingError:
             return False
-        return told is None or told == _promised(name)
+        if info.sha256 is not None:
+            return info.sha256 == _promised(name)
+        return info.md5 is None or not md5 or info.md5 == md5
 
     # -- what the objects hold ---------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Patterns of paths to leave out.
 
 A pattern without a slash is compared with each name, one with a slash, be it at its beginning, with
-the whole path below the data directory. `*` and `?` stop at slashes, `**` does not, `[...]` is a set; as in gitignore(5).
-What a pattern names is left out with everything below it.
+the whole path below the data directory. `*` and `?` stop at slashes, `**` does not, `[...]` is a
+set; as in gitignore(5). What a pattern names is left out with everything below it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Exclusion:
         """
         self._paths = frozenset(paths)
         self._below = below + b"/" if below else b""
-        whole, names = [], []
+        whole: list[bytes] = []
+        names: list[bytes] = []
         for pattern in patterns:
             (whole if "/" in pattern.rstrip("/") else names).append(_regex(pattern.strip("/")))
         self._whole = re.compile(b"|".join(whole), re.DOTALL) if whole else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -34,6 +35,7 @@ class FileReader:
         """Keep where content goes to."""
         self._store = store
         self._clock = clock
+        self._buffers = threading.local()
 
     def archive(
         self, path: bytes, name: bytes, find_previous: Callable[[os.stat_result], Entry | None]
@@ -85,8 +87,8 @@ class FileReader:
     ) -> StoredContent:
         os.lseek(descriptor, 0, os.SEEK_SET)
         if status.st_size <= LONGEST_BLOB_BYTES:
-            data = os.read(descriptor, status.st_size + 1)
-            if len(data) == status.st_size or len(data) <= LONGEST_BLOB_BYTES:
+            data = _fill(descriptor, self._buffer()[: status.st_size + 1])
+            if len(data) <= LONGEST_BLOB_BYTES:
                 return self._store.store_buffer(data, previous)
             os.lseek(descriptor, 0, os.SEEK_SET)
         try:
@@ -99,8 +101,19 @@ class FileReader:
         self, descriptor: int, status: os.stat_result, previous: Entry | None
     ) -> StoredContent:
         return self._store.store_stream(
-            _chunks(descriptor), previous, expected_bytes=status.st_size, may_give_up=True
+            _chunks(descriptor, self._buffer()[:LONGEST_BLOB_BYTES]),
+            previous,
+            expected_bytes=status.st_size,
+            may_give_up=True,
         )
+
+    def _buffer(self) -> memoryview:
+        """Return this thread's own buffer: fresh memory for each file would cost page faults."""
+        buffer: memoryview | None = getattr(self._buffers, "own", None)
+        if buffer is None:
+            buffer = memoryview(bytearray(LONGEST_BLOB_BYTES + 1))
+            self._buffers.own = buffer
+        return buffer
 
 
 def _open(path: bytes) -> int:
@@ -111,8 +124,19 @@ def _open(path: bytes) -> int:
         return os.open(path, _FLAGS)
 
 
-def _chunks(descriptor: int) -> Iterator[bytes]:
-    while chunk := os.read(descriptor, LONGEST_BLOB_BYTES):
+def _fill(descriptor: int, buffer: memoryview) -> memoryview:
+    """Read until the buffer is full or the file ends; return what was read."""
+    filled = 0
+    while filled < len(buffer):
+        count = os.readv(descriptor, [buffer[filled:]])
+        if not count:
+            break
+        filled += count
+    return buffer[:filled]
+
+
+def _chunks(descriptor: int, buffer: memoryview) -> Iterator[memoryview]:
+    while len(chunk := _fill(descriptor, buffer)):
         yield chunk
 
 

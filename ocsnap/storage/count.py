@@ -43,11 +43,12 @@ class Counting(Decorator):
         with self._lock:
             self.requests += 1
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
         self.add_request()
-        super().put(name, data, sha256=sha256)
+        info = super().put(name, data, sha256=sha256)
         self._add_put(memoryview(data).nbytes)
+        return info
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Store an object if there is none; see `Storage.create`."""

@@ -17,9 +17,9 @@ class Decorator:
         """Pass everything on to `storage`."""
         self._storage = storage
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Pass on `Storage.put`."""
-        self._storage.put(name, data, sha256=sha256)
+        return self._storage.put(name, data, sha256=sha256)
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Pass on `Storage.create`."""

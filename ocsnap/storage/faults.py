@@ -76,11 +76,12 @@ class Faulty(Decorator):
         if self.outstanding():
             raise AssertionError(f"planned, but never happened: {self.outstanding()}")
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
         fault = self._begin("put", name)
-        super().put(name, data, sha256=sha256)
+        info = super().put(name, data, sha256=sha256)
         _end(fault, name)
+        return info
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Store an object if there is none; see `Storage.create`."""

@@ -55,7 +55,7 @@ class LocalStorage:
         self._root = root
         self._swept = False
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
         del sha256
         path = self._path(name)
@@ -68,6 +68,7 @@ class LocalStorage:
                 temporary.unlink(missing_ok=True)
                 raise
             _sync_folder(path.parent)
+        return ObjectInfo(name, memoryview(data).nbytes, md5=None, sha256=None)
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Store an object if there is none; see `Storage.create`.

@@ -27,11 +27,12 @@ class MemoryStorage:
         self.objects: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
         content = _proven(checked(name), data, sha256)
         with self._lock:
             self.objects[name] = content
+        return _info(name, content)
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Store an object if there is none; see `Storage.create`."""

@@ -62,9 +62,9 @@ class Retrying(Decorator):
         self._attempts = attempts
         self.on_retry: Callable[[TransientStorageError], None] = _nothing
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
-        self._repeat(lambda: self._storage.put(name, data, sha256=sha256))
+        return self._repeat(lambda: self._storage.put(name, data, sha256=sha256))
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Store an object if there is none; see `Storage.create`.

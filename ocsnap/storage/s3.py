@@ -83,10 +83,16 @@ class S3Storage:
         self._bucket = bucket
         self._explainer = Explainer(bucket)
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
         with self._explained(name):
-            self._send(name, data, sha256)
+            answer = self._send(name, data, sha256)
+        return ObjectInfo(
+            name=name,
+            size_bytes=memoryview(data).nbytes,
+            md5=None if _is_encrypted(answer) else _md5(answer.get("ETag", "")),
+            sha256=sha256 if self._bucket.amazon else None,
+        )
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Store an object if there is none; see `Storage.create`.
@@ -131,13 +137,10 @@ class S3Storage:
         request = {"ChecksumMode": "ENABLED"} if self._bucket.amazon else {}
         with self._explained(name):
             answer = self._client.head_object(**self._object(name), **request)
-        encrypted = "SSECustomerAlgorithm" in answer or answer.get(
-            "ServerSideEncryption", "AES256"
-        ) not in {"AES256", ""}
         return ObjectInfo(
             name=name,
             size_bytes=answer["ContentLength"],
-            md5=None if encrypted else _md5(answer.get("ETag", "")),
+            md5=None if _is_encrypted(answer) else _md5(answer.get("ETag", "")),
             sha256=_sha256(answer) if self._bucket.amazon else None,
         )
 
@@ -187,7 +190,7 @@ class S3Storage:
         """Close all connections."""
         self._client.close()
 
-    def _send(self, name: str, data: Buffer, sha256: str, **condition: str) -> None:
+    def _send(self, name: str, data: Buffer, sha256: str, **condition: str) -> dict[str, Any]:
         if self._bucket.amazon:
             value = _base64(bytes.fromhex(sha256))
             checksum = {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": value}
@@ -195,7 +198,7 @@ class S3Storage:
             md5 = hashlib.md5(data, usedforsecurity=False)
             checksum = {"ContentMD5": _base64(md5.digest())}
         with Body(data) as body:
-            self._client.put_object(**self._object(name), Body=body, **checksum, **condition)
+            return self._client.put_object(**self._object(name), Body=body, **checksum, **condition)
 
     def _page(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._explained(""):
@@ -230,6 +233,12 @@ def _range(offset: int, length: int | None) -> str:
 
 def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
+
+
+def _is_encrypted(answer: dict[str, Any]) -> bool:
+    """Return whether the ETag is that of a ciphertext: with a KMS key, or one of the customer's."""
+    scheme = answer.get("ServerSideEncryption", "AES256")
+    return "SSECustomerAlgorithm" in answer or scheme not in {"AES256", ""}
 
 
 def _md5(etag: str) -> str | None:

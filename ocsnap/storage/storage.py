@@ -52,7 +52,7 @@ class Storage(Protocol):
     the key is at fault. No method tries again by itself; the decorator `Retrying` does.
     """
 
-    def put(self, name: str, data: Buffer, *, sha256: str) -> None:
+    def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object, whole or not at all.
 
         When it raises, the object may be there (the answer was lost) or not, but never in part.
@@ -63,6 +63,9 @@ class Storage(Protocol):
             name: the object's name.
             data: its bytes.
             sha256: SHA-256 of `data`, lower hex, which the storage checks where it can.
+
+        Returns:
+            What the storage will tell of the object from now on.
 
         Raises:
             TransientStorageError: among others, the bytes arrived damaged; nothing was stored.
