@@ -21,9 +21,7 @@ _SECONDS_BETWEEN_LINES = 60.0
 class LogMonitor:
     """Writes a line for each step and problem, and on long work one a minute."""
 
-    def __init__(
-        self, verbosity: Verbosity, clock: Clock, stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, verbosity: Verbosity, clock: Clock, stream: TextIO | None = None) -> None:
         """Write to `stream`, standard error by default."""
         self._verbosity = verbosity
         self._clock = clock

@@ -9,6 +9,7 @@ import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from ocsnap.cli.allocator import bound_memory
 from ocsnap.cli.options import Verbosity
 from ocsnap.clock import SystemClock
 from ocsnap.config import load, locate
@@ -38,6 +39,7 @@ def session(options: GlobalOptions) -> Iterator[Context]:
     # Importing the commands takes the longest part of a start; `--help` does without.
     from ocsnap.commands.context import Context  # noqa: PLC0415 - as above
 
+    bound_memory()
     config = load(locate(options.config, os.environ))
     environment = dict(os.environ)
     if config.encryption.passphrase_env is not None:

@@ -283,7 +283,7 @@ class _Restore:
         return stack
 
     def _carry_over_database(self, swap: Swap) -> None:
-        """An SQLite file that lies in the data directory moves on with it, if it is not restored."""
+        """Take along an SQLite file that lies in the data directory and is not restored."""
         if self.snapshot.owncloud.database_kind != "sqlite3" or self.loads_database:
             return
         file = Path(self.snapshot.owncloud.database_name)

@@ -1,10 +1,11 @@
-"""What of an ownCloud is backed up: config, each user's home, and the rest of the data directory."""
+"""What of an ownCloud is backed up: config, each user's home, the rest of the data directory."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Final
 
+from ocsnap.owncloud.kept_config import SPARE_NAME
 from ocsnap.repository.snapshot import RootKind
 from ocsnap.snapshot.archiver import Source
 from ocsnap.snapshot.exclusion import Exclusion
@@ -27,7 +28,8 @@ LEFT_OUT_OF_DATA: Final = ("owncloud.log*", "crash-*.log", "cron.lock", "updater
 def config_source(instance: Instance) -> Source:
     """Return the folder with config.php."""
     path = os.fsencode(instance.config_dir)
-    return Source(RootKind.CONFIG, "config", path, Exclusion(()))
+    exclusion = Exclusion((), paths=[os.fsencode(SPARE_NAME)])
+    return Source(RootKind.CONFIG, "config", path, exclusion)
 
 
 def data_sources(

@@ -1,4 +1,4 @@
-"""`ocsnap.json`: the only object in clear text, so that anyone who finds the bucket knows what it is."""
+"""`ocsnap.json`: the only object in clear text; it says what the others are."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[str, ...]
     created: float
     read_me: str = (
-        "Encrypted backups of an ownCloud, written by ocsnap. Every other object here is an OpenPGP "
-        "message: gpg -d FILE decrypts it."
+        "Encrypted backups of an ownCloud, written by ocsnap. Every other object here is an "
+        "OpenPGP message: gpg -d FILE decrypts it."
     )
 
 

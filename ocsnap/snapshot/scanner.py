@@ -83,13 +83,21 @@ def is_unchanged(entry: Entry, status: os.stat_result) -> bool:
         entry: the entry of the parent snapshot.
         status: what lstat says now.
     """
+    return is_same(entry, status) and entry.size_bytes == status.st_size and not entry.unsteady
+
+
+def is_same(entry: Entry, status: os.stat_result) -> bool:
+    """Return whether a name of any kind still is what it was, its content left aside.
+
+    Args:
+        entry: the entry of the parent snapshot.
+        status: what lstat says now.
+    """
     return (
         entry.ctime_ns == status.st_ctime_ns
         and entry.inode == status.st_ino
         and entry.mtime_ns == status.st_mtime_ns
-        and entry.size_bytes == status.st_size
         and entry.mode == status.st_mode
-        and not entry.unsteady
     )
 
 
