@@ -5,21 +5,42 @@ Every key is described in `config.sample.toml`; a test keeps the two together.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from urllib.parse import unquote
 
 import msgspec
 
 from ocsnap.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DEFAULT_PATH = Path("/etc/ocsnap/config.toml")
 ENVIRONMENT_VARIABLE = "OCSNAP_CONFIG"
 
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Command = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
+
+_FINGERPRINT: Final = re.compile(r"(0x)?([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})")
+"""RFC 4880, 12.2: 20 bytes; RFC 9580, 5.5.4: 32 bytes for keys of version 6."""
+
+_TOML_WORDS: Final = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a float",
+    "bool": "true or false",
+    "array": "an array",
+    "list": "an array",
+    "object": "a table",
+    "dict": "a table",
+    "datetime": "a date",
+    "date": "a date",
+    "time": "a time",
+}
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,9 +58,9 @@ class OwncloudConfig(_Section, frozen=True, kw_only=True):
     """
 
     root: Path
-    occ: tuple[str, ...] | None = None
-    php: str = "php"
-    url: str | None = None
+    occ: Command | None = None
+    php: Text = "php"
+    url: Text | None = None
 
 
 class DatabaseConfig(_Section, frozen=True, kw_only=True):
@@ -57,12 +78,12 @@ class DatabaseConfig(_Section, frozen=True, kw_only=True):
     """
 
     kind: Literal["mysql", "sqlite3"] | None = None
-    host: str | None = None
+    host: Text | None = None
     port: Port | None = None
     socket: Path | None = None
-    user: str | None = None
+    user: Text | None = None
     password_file: Path | None = None
-    name: str | None = None
+    name: Text | None = None
     allow_old_tls: bool = False
 
 
@@ -79,12 +100,12 @@ class RepositoryConfig(_Section, frozen=True, kw_only=True):
         ca_file: certificates to trust instead of the system's, for stores with their own.
     """
 
-    url: str
-    region: str = "eu-central-1"
+    url: Text
+    region: Text = "eu-central-1"
     endpoint: str = ""
-    access_key_id: str | None = None
+    access_key_id: Text | None = None
     secret_access_key_file: Path | None = None
-    profile: str | None = None
+    profile: Text | None = None
     ca_file: Path | None = None
 
 
@@ -101,9 +122,9 @@ class EncryptionConfig(_Section, frozen=True, kw_only=True):
     """
 
     passphrase_file: Path | None = None
-    passphrase_env: str | None = None
-    recipients: tuple[str, ...] = ()
-    sign_with: str | None = None
+    passphrase_env: Text | None = None
+    recipients: tuple[Text, ...] = ()
+    sign_with: Text | None = None
     gnupg_home: Path | None = None
     key_files: tuple[Path, ...] = ()
 
@@ -116,7 +137,7 @@ class BackupConfig(_Section, frozen=True, kw_only=True):
         state_dir: folder for the local cache, the lock and the lease.
     """
 
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[Text, ...] = ()
     state_dir: Path = Path("/var/lib/ocsnap")
 
 
@@ -160,7 +181,8 @@ def load(path: Path) -> Config:
             value or a contradiction; the message names the file and the key.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        # Editors of other systems put a byte order mark before the text.
+        text = path.read_bytes().decode("utf-8-sig")
         raw = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(
@@ -170,7 +192,7 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text: {error}.") from error
+        raise ConfigError(f"{path}: is not UTF-8 text, from byte {error.start} on.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}.") from error
     return parse(raw, source=str(path))
@@ -200,39 +222,75 @@ def parse(raw: Mapping[str, Any], *, source: str) -> Config:
 
 
 def _decode_path(wanted: type, value: object) -> object:
-    if wanted is Path and isinstance(value, str):
-        if not value:
-            raise ValueError("expected a path, got an empty text")
-        return Path(value)
-    raise ValueError(f"expected a text, got `{type(value).__name__}`")
+    if wanted is not Path or not isinstance(value, str):
+        raise ValueError(f"must be a string, not {_word(type(value).__name__)}")
+    if not value:
+        raise ValueError("must not be empty")
+    if "\0" in value:
+        raise ValueError("must not have a NUL character in it")
+    path = Path(value)
+    if not path.is_absolute():
+        # cron starts programs in another folder than a shell does.
+        raise ValueError(f"{value!r} must be an absolute path, beginning with /")
+    return path
+
+
+def _sections() -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(Config)}
+
+
+def _keys(section: Any) -> dict[str, Any]:  # noqa: ANN401 - a type, which msgspec gives as Any
+    return {field.name: field.type for field in msgspec.structs.fields(section)}
 
 
 def _refuse_unknown_keys(raw: Mapping[str, Any], source: str) -> None:
-    sections = {field.name: field.type for field in msgspec.structs.fields(Config)}
+    sections = _sections()
     for name, table in raw.items():
         if name not in sections:
             raise ConfigError(f"{source}: {name}: unknown key.", hint=_known(sections))
         if not isinstance(table, dict):
             raise ConfigError(f"{source}: {name}: must be a table, [{name}].")
-        keys = [field.name for field in msgspec.structs.fields(sections[name])]
+        keys = _keys(sections[name])
         for key in table:
             if key not in keys:
                 raise ConfigError(f"{source}: {name}.{key}: unknown key.", hint=_known(keys))
 
 
-def _known(names: object) -> str:
-    return "Known are: " + ", ".join(names) + "."  # type: ignore[arg-type]
+def _known(names: Iterable[str]) -> str:
+    return "Known are: " + ", ".join(names) + "."
 
 
 def _plain(text: str) -> str:
-    """Turn msgspec's `X - at `$.a.b`` into `a.b: X`."""
-    reason, _, place = text.partition(" - at `$")
-    reason = reason.replace("`", "")
-    if reason.startswith("Object missing required field "):
-        key = reason.removeprefix("Object missing required field ")
-        return f"{(place.rstrip('`') + '.' + key).lstrip('.')}: missing"
+    """Turn msgspec's `X - at `$.a.b`` into `a.b: X`, in TOML's words."""
+    reason, _, place = text.rpartition(" - at `$")
+    if not reason:
+        reason, place = text, ""
     place = place.rstrip("`").lstrip(".")
-    return f"{place}: {reason[:1].lower()}{reason[1:]}" if place else reason
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", reason):
+        return f"{place}.{missing[1]}: missing".lstrip(".")
+    return f"{place}: {_reason(reason, place)}"
+
+
+def _reason(reason: str, place: str) -> str:
+    if wrong := re.fullmatch(r"Expected `(\w+)[^`]*`, got `(\w+)`", reason):
+        return f"must be {_word(wrong[1])}, not {_word(wrong[2])}"
+    if bound := re.fullmatch(r"Expected `int` ([<>])= (\d+)", reason):
+        return f"must be {'at most' if bound[1] == '<' else 'at least'} {bound[2]}"
+    if re.fullmatch(r"Expected `\w+` of length >= 1", reason):
+        return "must not be empty"
+    if value := re.fullmatch(r"Invalid enum value (.*)", reason, re.DOTALL):
+        return f"{value[1]} is none of {', '.join(_choices(place))}"
+    return reason
+
+
+def _word(name: str) -> str:
+    return _TOML_WORDS.get(name, name)
+
+
+def _choices(place: str) -> list[str]:
+    section, _, key = place.partition(".")
+    alternatives = get_args(_keys(_sections()[section])[key])
+    return [choice for alternative in alternatives for choice in get_args(alternative)]
 
 
 def _check_encryption(encryption: EncryptionConfig, source: str) -> None:
@@ -248,12 +306,23 @@ def _check_encryption(encryption: EncryptionConfig, source: str) -> None:
             f"{source}: encryption: says nothing of the key.",
             hint="Set passphrase_file, passphrase_env or recipients.",
         )
+    named = [("recipients", fingerprint) for fingerprint in encryption.recipients]
+    if encryption.sign_with is not None:
+        named.append(("sign_with", encryption.sign_with))
+    for key, fingerprint in named:
+        # A short id or an address may fit several keys, one of them an attacker's.
+        if not _FINGERPRINT.fullmatch(fingerprint.replace(" ", "")):
+            raise ConfigError(
+                f"{source}: encryption.{key}: {fingerprint!r} is no whole fingerprint.",
+                hint="See: gpg --fingerprint.",
+            )
 
 
 def _check_url(url: str, source: str) -> None:
-    if url.startswith("s3://") and url.removeprefix("s3://").strip("/"):
+    scheme, _, place = url.partition("://")
+    if scheme == "s3" and place.partition("/")[0]:
         return
-    if url.startswith("file:///") and url != "file:///":
+    if scheme == "file" and place.startswith("/") and unquote(place).strip("/"):
         return
     raise ConfigError(
         f"{source}: repository.url: {url!r} is no place for backups.",
