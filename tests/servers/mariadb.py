@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from tests.servers.database_server import DatabaseServer, running_server, user_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["DatabaseServer", "running_mariadb"]
 
 
 @contextmanager
-def running_mariadb(folder: Path) -> Iterator[DatabaseServer]:
+def running_mariadb(folder: Path, options: Sequence[str] = ()) -> Iterator[DatabaseServer]:
     """Make a data folder in `folder`, start MariaDB on it, and end it afterwards."""
     data = folder / "data"
     subprocess.run(
@@ -32,6 +32,6 @@ def running_mariadb(folder: Path) -> Iterator[DatabaseServer]:
         check=True,
         capture_output=True,
     )
-    command = ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}"]
+    command = ["/usr/sbin/mariadbd", "--no-defaults", f"--datadir={data}", *options]
     with running_server(command, kind="mariadb", folder=folder) as server:
         yield server

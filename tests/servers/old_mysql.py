@@ -12,14 +12,14 @@ import pytest
 from tests.servers.database_server import DatabaseServer, running_server, user_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PACKAGE = Path(__file__).parents[2] / ".servers" / "mysql-5.6" / "server"
 SYSTEM_TABLES = ("mysql_system_tables.sql", "mysql_system_tables_data.sql", "fill_help_tables.sql")
 
 
 @contextmanager
-def running_old_mysql(folder: Path) -> Iterator[DatabaseServer]:
+def running_old_mysql(folder: Path, options: Sequence[str] = ()) -> Iterator[DatabaseServer]:
     """Make a data folder in `folder`, start MySQL 5.6 on it, and end it afterwards."""
     program = PACKAGE / "mysqld"
     if not program.exists():
@@ -35,7 +35,7 @@ def running_old_mysql(folder: Path) -> Iterator[DatabaseServer]:
     ]
     _make_system_tables([*command, *user_option()], folder / "bootstrap.log")
     # 5.6 without a timestamp option warns in its log only, but NULLs in timestamps then differ.
-    command += ["--explicit-defaults-for-timestamp=0"]
+    command += ["--explicit-defaults-for-timestamp=0", *options]
     with running_server(command, kind="mysql", folder=folder) as server:
         yield server
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ocsnap.database.database import MANIFEST, DumpStream, Manifest, TableRecord
 from ocsnap.database.mysql import script
 from ocsnap.database.mysql.columns import read_columns, select
 from ocsnap.database.mysql.failures import explained
 from ocsnap.database.mysql.names import quoted, table_stream
-from ocsnap.database.mysql.programs import ProgramKind, definers, statements
+from ocsnap.database.mysql.programs import ProgramKind, statements
 from ocsnap.database.mysql.rows import Tally, in_pieces, inserts, row_texts
 from ocsnap.database.mysql.schema import (
     END_OF_STATEMENT,
@@ -61,12 +59,7 @@ class MysqlDump:
             programs: the views, routines, triggers and events at that time.
             structure_only: tables whose rows are left out.
         """
-        notes = [
-            f"Views, triggers or routines run with the rights of {account}: the account must exist"
-            " where they are used."
-            for account in sorted(definers(programs))
-        ]
-        self.info = msgspec.structs.replace(info, notes=(*info.notes, *notes))
+        self.info = info
         self.transactional = all(
             table.transactional or table.name in structure_only for table in info.tables
         )

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ocsnap.database.mysql.names import name_literal, quoted, text_literal
+import pymysql
+from pymysql.constants import ER
+
+from ocsnap.database.mysql.failures import code_of
+from ocsnap.database.mysql.names import quoted, text_literal
 from ocsnap.database.mysql.trigger_text import trigger_body
 from ocsnap.errors import DatabaseError
 
@@ -63,7 +67,7 @@ def read_programs(session: Session) -> list[Program]:
         *_routines(session),
         *_views(session),
         *_triggers(session),
-        *read_events(session),
+        *_events(session),
     ]
 
 
@@ -113,28 +117,31 @@ def _views(session: Session) -> list[Program]:
         "SELECT TABLE_NAME, DEFINER FROM information_schema.VIEWS"
         " WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME"
     ):
-        _, text, client, connection = session.rows(f"SHOW CREATE VIEW {quoted(name)}")[0]
+        try:
+            # Fails for a view whose tables or columns are gone, without running it.
+            columns = session.rows(f"SHOW COLUMNS FROM {quoted(name)}")
+            row = session.rows(f"SHOW CREATE VIEW {quoted(name)}")[0]
+        except pymysql.err.MySQLError as error:
+            if code_of(error) != ER.VIEW_INVALID:
+                raise
+            continue
         programs.append(
             Program(
                 kind=ProgramKind.VIEW,
                 name=name,
                 definer=definer,
-                settings=_settings(client, connection, b""),
-                early=_placeholder(session, name),
+                settings=_settings(row[2], row[3], b""),
+                early=_placeholder(name, [column[0] or b"" for column in columns]),
                 drop=f"DROP VIEW IF EXISTS {quoted(name)}".encode(),
-                create=_shown(text, f"the view {name!r}"),
+                create=_shown(row[1], f"the view {name!r}"),
             )
         )
     return programs
 
 
-def _placeholder(session: Session, view: str) -> bytes:
+def _placeholder(view: str, columns: list[bytes]) -> bytes:
     """Return a view with the same columns that depends on nothing: views may use one another."""
-    columns = session.texts(
-        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()"
-        f" AND TABLE_NAME = {name_literal(view)} ORDER BY ORDINAL_POSITION"
-    )
-    listed = ", ".join(f"1 AS {quoted(name)}" for (name,) in columns) or "1"
+    listed = ", ".join(f"1 AS {quoted(name.decode())}" for name in columns)
     return f"CREATE OR REPLACE VIEW {quoted(view)} AS SELECT {listed}".encode()
 
 
@@ -165,8 +172,7 @@ def _triggers(session: Session) -> list[Program]:
     return programs
 
 
-def read_events(session: Session) -> list[Program]:
-    """Return the events of the session's database."""
+def _events(session: Session) -> list[Program]:
     programs = []
     for name, definer in session.texts(
         "SELECT EVENT_NAME, DEFINER FROM information_schema.EVENTS"
@@ -212,6 +218,34 @@ def _shown(text: bytes | None, what: str) -> bytes:
             hint="Grant it SELECT on mysql.proc, or name the definer as [database] user.",
         )
     return text
+
+
+def program_notes(session: Session, programs: list[Program]) -> list[str]:
+    """Return what a reader of a dump should know of the programs in the session's database."""
+    account = session.texts("SELECT CURRENT_USER()")[0][0]
+    return [
+        *(
+            f"The view {name!r} is broken, its tables or columns are gone: it is not dumped."
+            for name in broken_views(session, programs)
+        ),
+        *(
+            f"Views, triggers, routines or events run with the rights of {definer}: the account"
+            " must exist where they are used."
+            for definer in sorted(definers(programs) - {account})
+        ),
+    ]
+
+
+def broken_views(session: Session, programs: list[Program]) -> list[str]:
+    """Return the views of the session's database that are not among its programs.
+
+    Their tables or columns are gone: the server neither shows nor makes them any more.
+    """
+    names = {program.name for program in programs if program.kind is ProgramKind.VIEW}
+    rows = session.texts(
+        "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE()"
+    )
+    return sorted({name for (name,) in rows} - names)
 
 
 def definers(programs: list[Program]) -> set[str]:

@@ -11,7 +11,7 @@ from ocsnap.database.mysql.connection import connect
 from ocsnap.database.mysql.dump import MysqlDump
 from ocsnap.database.mysql.failures import explained
 from ocsnap.database.mysql.names import quoted
-from ocsnap.database.mysql.programs import read_programs
+from ocsnap.database.mysql.programs import program_notes, read_programs
 from ocsnap.database.mysql.schema import read_info
 from ocsnap.database.mysql.session import Session
 from ocsnap.database.mysql.snapshot import open_snapshot
@@ -48,10 +48,10 @@ class MysqlDatabase:
                 with explained(f"reading the table {table.name!r}"):
                     session.rows(f"SELECT * FROM {quoted(table.name)} LIMIT 0")
             with explained("reading views, triggers, routines and events"):
-                read_programs(session)
+                notes = program_notes(session, read_programs(session))
         finally:
             session.close()
-        return info
+        return msgspec.structs.replace(info, notes=(*info.notes, *notes))
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """Run one statement on a connection of its own; see `Database.query`."""
@@ -69,13 +69,10 @@ class MysqlDatabase:
             with explained("opening a consistent snapshot"):
                 tables = open_snapshot(session, self._settings)
                 info = read_info(session, self._settings.name)
-                info = msgspec.structs.replace(info, tables=tables)
-                dump = MysqlDump(
-                    session,
-                    info,
-                    read_programs(session),
-                    structure_only=self._structure_only,
-                )
+                programs = read_programs(session)
+                notes = (*info.notes, *program_notes(session, programs))
+                info = msgspec.structs.replace(info, tables=tables, notes=notes)
+                dump = MysqlDump(session, info, programs, structure_only=self._structure_only)
             yield dump
         finally:
             session.close()

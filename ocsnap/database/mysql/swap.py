@@ -7,6 +7,7 @@ one fails, all before it are undone and the present database is as it was.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ from ocsnap.database.mysql.place import charset_clause, refused_creation
 from ocsnap.database.mysql.programs import (
     Program,
     ProgramKind,
+    broken_views,
     create,
     definers,
     drop,
-    read_events,
     read_programs,
 )
 from ocsnap.database.mysql.schema import (
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from ocsnap.database.mysql.place import Place
     from ocsnap.database.mysql.session import Session
     from ocsnap.monitor import Monitor
+
+# As SHOW CREATE EVENT writes it, after the schedule and before the body.
+_ENABLED = re.compile(rb"( ON COMPLETION (?:NOT )?PRESERVE )ENABLE\b")
 
 
 def swap_in(
@@ -98,15 +102,17 @@ class _Swap:
     def _run(self) -> None:
         self._use(self._target)
         programs = read_programs(self._session)
+        for name in broken_views(self._session, programs):
+            self._monitor.note(f"The view {name!r} is broken: it stays where it is.")
         self._refuse_foreign_definers(programs)
         self._make_kept()
-        kept = self._remove_programs(programs)
+        self._remove_programs(programs)
         self._rename()
         self._set_charset()
         self._use(self._target)
         self._undo.append(self._remove_made_programs)
         self._make_programs()
-        self._keep_programs(kept)
+        self._keep_programs([_asleep(program) for program in programs])
         self._use(self._target)
 
     def _use(self, database: str) -> None:
@@ -148,18 +154,10 @@ class _Swap:
             raise DatabaseError(f"tables are still in {self._kept}")
         self._session.execute(f"DROP DATABASE {quoted(self._kept)}")
 
-    def _remove_programs(self, programs: list[Program]) -> list[Program]:
-        """Remove the present programs; return what to keep of them, with events switched off."""
-        if not programs:
-            return []
-        self._undo.append(lambda: self._put_back(programs))
-        events = [program for program in programs if program.kind is ProgramKind.EVENT]
-        for event in events:
-            self._session.execute(f"ALTER EVENT {quoted(event.name)} DISABLE")
-        kept = [program for program in programs if program not in events]
-        kept += read_events(self._session)
-        drop(self._session, list(reversed(programs)))
-        return kept
+    def _remove_programs(self, programs: list[Program]) -> None:
+        if programs:
+            self._undo.append(lambda: self._put_back(programs))
+            drop(self._session, list(reversed(programs)))
 
     def _put_back(self, programs: list[Program]) -> None:
         self._use(self._target)
@@ -228,3 +226,13 @@ class _Swap:
                         f"could not be kept: {words_of(error)}. It was: {text}",
                     )
                 )
+
+
+def _asleep(program: Program) -> Program:
+    """Return an event switched off: the kept database must not go on by itself.
+
+    ALTER EVENT ... DISABLE would give it the character set of this session instead of its own.
+    """
+    if program.kind is not ProgramKind.EVENT:
+        return program
+    return replace(program, create=_ENABLED.sub(rb"\1DISABLE", program.create, count=1))
