@@ -13,7 +13,7 @@ import pytest
 
 from ocsnap.database.mysql.schema import read_tables
 from ocsnap.database.mysql.session import Session
-from ocsnap.database.mysql.snapshot import begin, open_snapshot, pin
+from ocsnap.database.mysql.snapshot import begin, filled_meanwhile, open_snapshot, pin
 from ocsnap.errors import DatabaseError
 from tests.database.dumps import opened, read, take
 
@@ -132,6 +132,23 @@ def test_opening_outlasts_a_busy_administrator(server: DatabaseServer) -> None:
     finally:
         stop.set()
         administrator.join()
+
+
+def test_a_table_emptied_without_an_error_is_seen(old_mysql: DatabaseServer) -> None:
+    database = old_mysql.new_database()
+    old_mysql.run(database, "CREATE TABLE t (id INT) ENGINE=InnoDB", "INSERT INTO t VALUES (1)")
+    settings = old_mysql.settings(database)
+    with closing(Session(settings, database=database)) as session:
+        begin(session)
+        tables = read_tables(session)
+        # No row and no error: what MySQL 5.6 does on TRUNCATE, 5.5 does on ALTER TABLE.
+        old_mysql.run(database, "TRUNCATE TABLE t", "INSERT INTO t VALUES (2)")
+        empty = pin(session, tables)
+        assert empty == {"t"}
+        assert filled_meanwhile(settings, empty)
+        session.execute("ROLLBACK")
+        open_snapshot(session, settings)
+        assert session.texts("SELECT id FROM t") == [("2",)]
 
 
 def test_an_empty_table_made_anew_is_looked_at_again(server: DatabaseServer) -> None:

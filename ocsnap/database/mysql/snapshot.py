@@ -14,7 +14,7 @@ import pymysql
 from pymysql.constants import ER
 
 from ocsnap.database.mysql.failures import DEFINITION_CHANGED, code_of
-from ocsnap.database.mysql.names import name_literal, quoted
+from ocsnap.database.mysql.names import quoted
 from ocsnap.database.mysql.schema import read_tables
 from ocsnap.database.mysql.session import Session
 from ocsnap.errors import DatabaseError
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ocsnap.database.database import TableInfo
     from ocsnap.database.settings import DatabaseSettings
 
-ATTEMPTS = 5
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.1
 
 
 def open_snapshot(session: Session, settings: DatabaseSettings) -> tuple[TableInfo, ...]:
@@ -43,32 +44,30 @@ def open_snapshot(session: Session, settings: DatabaseSettings) -> tuple[TableIn
         pymysql.err.MySQLError: the server refuses.
     """
     for _ in range(ATTEMPTS):
-        begun = begin(session)
+        begin(session)
         tables = read_tables(session)
         try:
             empty = pin(session, tables)
         except pymysql.err.MySQLError as error:
             if code_of(error) not in {DEFINITION_CHANGED, ER.NO_SUCH_TABLE}:
                 raise
-            continue
-        names = [table.name for table in read_tables(session)]
-        if names == [table.name for table in tables] and not _recreated(
-            session, settings, empty, begun
-        ):
-            return tables
-        session.rows("SELECT SLEEP(1.1)")
+        else:
+            names = [table.name for table in read_tables(session)]
+            same = names == [table.name for table in tables]
+            if same and not filled_meanwhile(settings, empty):
+                return tables
+        session.execute("ROLLBACK")
+        session.rows(f"SELECT SLEEP({PAUSE_SECONDS})")
     raise DatabaseError(
         "Tables of the database are being altered all the time: no consistent snapshot can be had.",
         hint="Is an upgrade or another restore running?",
     )
 
 
-def begin(session: Session) -> str:
-    """Open the snapshot itself; return the server's time just before."""
-    begun = session.texts("SELECT UTC_TIMESTAMP()")[0][0]
+def begin(session: Session) -> None:
+    """Open the snapshot itself."""
     session.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-    return begun
 
 
 def pin(session: Session, tables: Sequence[TableInfo]) -> set[str]:
@@ -80,21 +79,20 @@ def pin(session: Session, tables: Sequence[TableInfo]) -> set[str]:
     }
 
 
-def _recreated(
-    session: Session, settings: DatabaseSettings, empty: Collection[str], begun: str
-) -> bool:
-    """Tell whether a table seems empty only because it was made anew since the snapshot."""
+def filled_meanwhile(settings: DatabaseSettings, empty: Collection[str]) -> bool:
+    """Tell whether a table that is empty in the snapshot has rows outside of it.
+
+    That is how a table looks that was altered (5.5) or truncated (5.6) since the snapshot began.
+    An innocent one that got its first row just now looks the same: then the next snapshot has it.
+
+    Args:
+        settings: how to reach the database.
+        empty: the tables that seem empty.
+    """
     if not empty:
-        return False
-    listed = ", ".join(name_literal(name) for name in sorted(empty))
-    suspects = session.texts(
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
-        f" AND TABLE_NAME IN ({listed}) AND CREATE_TIME >= '{begun}'"
-    )
-    if not suspects:
         return False
     other = Session(settings, database=settings.name)
     try:
-        return any(other.rows(f"SELECT 1 FROM {quoted(name)} LIMIT 1") for (name,) in suspects)
+        return any(other.rows(f"SELECT 1 FROM {quoted(name)} LIMIT 1") for name in sorted(empty))
     finally:
         other.close()
