@@ -36,6 +36,10 @@ class Cipher(Protocol):
         """Whether this host can read what it writes (not so in public-key mode)."""
         ...
 
+    def close(self) -> None:
+        """End what was started in the background."""
+        ...
+
     def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> bytearray:
         """Lock content.
 

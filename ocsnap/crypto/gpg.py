@@ -6,6 +6,7 @@ import contextlib
 import copy
 import fcntl
 import logging
+import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 import gnupg
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PIPE_BYTES: Final = 1024 * 1024
 """The most that Linux gives an ordinary user (pipe(7), /proc/sys/fs/pipe-max-size)."""
 CHUNK_BYTES: Final = 256 * 1024
+_GPGCONF: Final = "gpgconf"
 _CHILD_ENVIRONMENT: Final = ("PATH", "HOME", "TMPDIR", "GPG_TTY", "XDG_RUNTIME_DIR")
 
 # python-gnupg warns of every refusal in its own words; ocsnap raises an error for each.
@@ -32,12 +34,13 @@ logging.getLogger("gnupg").setLevel(logging.CRITICAL)
 class Gpg:
     """A `Cipher` that runs one gpg process for each message."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keys and where they are, all by name
         self,
         *,
         home: Path | None,
         environment: Mapping[str, str],
         passphrase: str | None,
+        private: bool = False,
         recipients: tuple[str, ...] = (),
         sign_with: str | None = None,
     ) -> None:
@@ -46,6 +49,7 @@ class Gpg:
         Args:
             home: GnuPG folder; None: gpg's own choice.
             environment: variables of which gpg sees the few that it needs, never a secret.
+            private: whether nobody else uses that folder, so that its agent is ended by `close`.
             passphrase: the repository's passphrase; with recipients, that of the secret keys.
             recipients: fingerprints to encrypt for; empty: with the passphrase alone.
             sign_with: fingerprint of the key that signs.
@@ -54,6 +58,7 @@ class Gpg:
             CryptoError: gpg is missing, or a key is not in its folder.
         """
         self._gpg = _start(home, environment)
+        self._private_home = home if private else None
         self._passphrase = passphrase
         self._recipients = tuple(_normal(fingerprint) for fingerprint in recipients)
         self._sign_with = _normal(sign_with) if sign_with else None
@@ -74,6 +79,17 @@ class Gpg:
     def can_decrypt(self) -> bool:
         """Whether this host can read what it writes."""
         return self._can_decrypt
+
+    def close(self) -> None:
+        """End the agent that gpg starts when it uses a secret key."""
+        if self._private_home is not None and self._recipients:
+            subprocess.run(  # noqa: S603 - a constant command
+                [_GPGCONF, "--homedir", str(self._private_home), "--kill", "gpg-agent"],
+                env=self._gpg.env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
 
     def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> bytearray:
         """Lock content; see `Cipher.encrypt`."""

@@ -38,6 +38,7 @@ def open_cipher(
         import_keys(home, config.key_files, environment)
     return Gpg(
         home=home,
+        private=config.gnupg_home is None,
         environment=environment,
         passphrase=passphrase,
         recipients=config.recipients,

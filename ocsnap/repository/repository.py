@@ -64,6 +64,7 @@ class Repository:
         """End the threads and close the cache."""
         self.writer.close()
         self.cache.close()
+        self.cipher.close()
 
     def synchronise(self, monitor: Monitor) -> None:
         """Bring the local index in step with the storage.

@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
         mtime_ns: time of the last change of content; nanoseconds since the epoch.
         ctime_ns: time of the last change of anything; 0 if it was too young to be relied on.
         inode: inode number.
-        size_bytes: `st_size` of a regular file, 0 for all others.
+        size_bytes: `st_size` of a regular file; for a directory the sum of those below it.
         links: number of hard links.
         xattrs: extended attributes, ACLs among them.
         content: SHA-256 of a regular file's content; None for others and for an empty file.
@@ -54,6 +54,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
         signature: blobs that make up the rsync signature, one after the other.
         target: where a symbolic link points.
         subtree: blobs that make up a directory's listing.
+        entries: number of entries below a directory, at any depth.
         device: major and minor number of a device, as `st_rdev`.
         sparse: whether the file had holes.
         unsteady: whether the file changed while it was read.
@@ -74,6 +75,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     signature: tuple[bytes, ...] = ()
     target: bytes = b""
     subtree: tuple[bytes, ...] = ()
+    entries: int = 0
     device: int = 0
     sparse: bool = False
     unsteady: bool = False

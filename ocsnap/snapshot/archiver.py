@@ -133,8 +133,8 @@ class Archiver:
             path=source.path,
             entry=entry,
             etag=source.etag,
-            files=figures.source_files,
-            size_bytes=figures.source_file_bytes,
+            files=entry.entries,
+            size_bytes=entry.size_bytes,
         )
         return Archived(root, figures)
 
@@ -194,7 +194,7 @@ class _Run:
             previous = old.pop(found.name, None)
             mode = found.status.st_mode
             if previous is not None and stat.S_IFMT(previous.mode) != stat.S_IFMT(mode):
-                self._count_deleted(previous, figures)
+                figures.deleted_files += 1 + previous.entries
                 previous = None
             figures.source_files += 1
             figures.new_files += previous is None
@@ -210,7 +210,7 @@ class _Run:
                 kept += self._take_other(directory, found, previous)
         for gone in old.values():
             directory.changed = True
-            self._count_deleted(gone, figures)
+            figures.deleted_files += 1 + gone.entries
         self.assembly.expect(directory, kept, len(subdirectories) + len(jobs))
         self.tally.add(figures)
         return subdirectories, jobs
@@ -324,18 +324,10 @@ class _Run:
         figures = Statistics(source_files=-1, new_files=-1 if previous is None else 0)
         if isinstance(error, FileNotFoundError):
             if previous is not None:
-                self._count_deleted(previous, figures)
+                figures.deleted_files += 1 + previous.entries
         else:
             self._problem(path, error)
         self.tally.add(figures)
-
-    def _count_deleted(self, entry: Entry, figures: Statistics) -> None:
-        waiting = [entry]
-        while waiting:
-            gone = waiting.pop()
-            figures.deleted_files += 1
-            if gone.is_directory:
-                waiting += self._listing(gone)
 
     def _problem(self, path: bytes, error: OSError) -> None:
         self.tally.add(Statistics(errors=1))

@@ -106,14 +106,36 @@ class Assembly:
     def _store(self, directory: Directory) -> Entry:
         previous = directory.previous
         if previous is not None and not directory.changed:
-            subtree = previous.subtree
-        else:
-            entries = sorted(directory.entries, key=_name_of)
-            save = self._writer.save
-            subtree = tuple(save(BlobKind.META, part)[0] for part in tree.encode(entries))
-        if previous is directory.entry and previous.subtree == subtree:
-            return previous
-        return msgspec.structs.replace(directory.entry, subtree=subtree)
+            if previous is directory.entry:
+                return previous
+            return msgspec.structs.replace(
+                directory.entry,
+                subtree=previous.subtree,
+                entries=previous.entries,
+                size_bytes=previous.size_bytes,
+            )
+        return store_listing(directory.entry, directory.entries, self._writer)
+
+
+def store_listing(directory: Entry, entries: Iterable[Entry], writer: BlobWriter) -> Entry:
+    """Store a directory's listing.
+
+    Args:
+        directory: the directory's own entry.
+        entries: what is in it, in any order.
+        writer: takes the listing.
+
+    Returns:
+        The directory's entry with its listing, and with the sums over all that is below.
+    """
+    listed = sorted(entries, key=_name_of)
+    parts = tuple(writer.save(BlobKind.META, part)[0] for part in tree.encode(listed))
+    return msgspec.structs.replace(
+        directory,
+        subtree=parts,
+        entries=sum(1 + entry.entries for entry in listed),
+        size_bytes=sum(entry.size_bytes for entry in listed),
+    )
 
 
 def _name_of(entry: Entry) -> bytes:

@@ -6,10 +6,10 @@ import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocsnap.repository import tree
-from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.repository.tree import Entry
 from ocsnap.snapshot.content import ContentStore
+from ocsnap.snapshot.directory import store_listing
 from ocsnap.snapshot.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class StreamArchiver:
             name=name,
             path=name.encode(),
             entry=entry,
-            files=figures.source_files,
-            size_bytes=figures.source_file_bytes,
+            files=entry.entries,
+            size_bytes=entry.size_bytes,
         )
         return ArchivedStreams(root, figures)
 
@@ -157,7 +157,5 @@ class _Folder:
     def entry(self, name: bytes, repository: Repository, now_ns: int) -> Entry:
         entries = [*self._files.values()]
         entries += [inner.entry(key, repository, now_ns) for key, inner in self._folders.items()]
-        entries.sort(key=lambda entry: entry.name)
-        save = repository.writer.save
-        subtree = tuple(save(BlobKind.META, part)[0] for part in tree.encode(entries))
-        return Entry(name, _FOLDER_MODE, 0, 0, now_ns, now_ns, 0, subtree=subtree)
+        folder = Entry(name, _FOLDER_MODE, 0, 0, now_ns, now_ns, 0)
+        return store_listing(folder, entries, repository.writer)
