@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 from ocsnap import __version__
 from ocsnap.cli.options import GlobalOptions, Verbosity
-from ocsnap.cli.output import print_error
+from ocsnap.cli.output import print_error, print_failure
 from ocsnap.errors import ExitStatus, OcsnapError
 
 if TYPE_CHECKING:
     from types import FrameType
+
+_SHARED: Final = frozenset({"--json", "-q", "--quiet", "-v", "--verbose"})
 
 app = typer.Typer(
     name="ocsnap",
@@ -52,6 +56,7 @@ def global_options(  # noqa: PLR0913 - one parameter for each option
     """Back up an ownCloud consistently, encrypted, and restore it.
 
     The configuration is the file given with -c, else $OCSNAP_CONFIG, else /etc/ocsnap/config.toml.
+    --json, --quiet and --verbose may also stand behind the command.
     """
     del version
     verbosity = Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL
@@ -74,18 +79,34 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit status.
     """
+    arguments = _shared_first(arguments)
+    json = "--json" in arguments
     try:
         status = app(arguments, prog_name="ocsnap", standalone_mode=False)
     except OcsnapError as error:
-        print_error(error, json="--json" in arguments)
+        print_error(error, json=json)
         return int(error.exit_status)
     except TyperException as error:
-        sys.stderr.write(f"ocsnap: {error.format_message()} See: ocsnap --help.\n")
-        return int(ExitStatus.USAGE)
+        usage = ExitStatus.USAGE
+        print_failure(usage, error.format_message(), "See: ocsnap --help.", json=json)
+        return int(usage)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("ocsnap: interrupted.\n")
+        print_failure(ExitStatus.INTERRUPTED, "Interrupted.", "", json=json)
         return int(ExitStatus.INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the outermost frame: a script must still get JSON
+        traceback.print_exc()
+        if json:
+            print_failure(ExitStatus.INTERNAL, repr(error), "See the traceback.", json=True)
+        return int(ExitStatus.INTERNAL)
     return int(status or 0)
+
+
+def _shared_first(arguments: list[str]) -> list[str]:
+    """Put the options that every command shares in front, wherever they stand."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    shared = [argument for argument in arguments[:end] if argument in _SHARED]
+    others = [argument for argument in arguments[:end] if argument not in _SHARED]
+    return [*shared, *others, *arguments[end:]]
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -96,7 +117,12 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 def main() -> NoReturn:
     """Run the command line and exit."""
     os.umask(0o077)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # What is ignored stays so: nohup means that the end of the terminal shall end nothing.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal or a locale that has not all characters of users' names stops nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     _register()
     sys.exit(run(sys.argv[1:]))

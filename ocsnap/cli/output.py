@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from ocsnap.cli.text import printable
+from ocsnap.errors import LocalIOError
 
 if TYPE_CHECKING:
-    from ocsnap.errors import OcsnapError
+    from ocsnap.errors import ExitStatus, OcsnapError
 
 
 def print_json(value: object) -> None:
@@ -18,15 +21,24 @@ def print_json(value: object) -> None:
 
     Args:
         value: records, lists, numbers and texts.
+
+    Raises:
+        LocalIOError: standard output cannot be written.
     """
     document = msgspec.json.format(msgspec.json.encode(_clean(value)), indent=2)
-    sys.stdout.write(document.decode() + "\n")
+    _write(document.decode() + "\n")
 
 
 def print_text(text: str) -> None:
-    """Print text for people, line by line, with nothing in it that a terminal would obey."""
-    for line in text.split("\n"):
-        sys.stdout.write(printable(line) + "\n")
+    """Print text for people, line by line, with nothing in it that a terminal would obey.
+
+    Args:
+        text: lines.
+
+    Raises:
+        LocalIOError: standard output cannot be written.
+    """
+    _write("".join(printable(line) + "\n" for line in text.split("\n")))
 
 
 def print_error(error: OcsnapError, *, json: bool) -> None:
@@ -36,12 +48,36 @@ def print_error(error: OcsnapError, *, json: bool) -> None:
         error: the failure.
         json: whether a script is listening.
     """
-    status = error.exit_status
+    print_failure(error.exit_status, error.message, error.hint, json=json)
+
+
+def print_failure(status: ExitStatus, message: str, hint: str, *, json: bool) -> None:
+    """Tell of a failure that may be no `OcsnapError`.
+
+    Args:
+        status: what the program will exit with.
+        message: one sentence.
+        hint: what to do about it, or an empty string.
+        json: whether a script is listening.
+    """
     if json:
         told = {"kind": status.name.lower(), "exit_status": int(status)}
-        print_json({"error": {**told, "message": error.message, "hint": error.hint}})
-    else:
-        sys.stderr.write(f"ocsnap: {printable(str(error))}\n")
+        with contextlib.suppress(LocalIOError):  # then nobody is listening any more
+            print_json({"error": {**told, "message": message, "hint": hint}})
+            return
+    sys.stderr.write(f"ocsnap: {printable(f'{message} {hint}'.rstrip())}\n")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What could not be written would be tried once more, with a traceback, on exit.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        raise LocalIOError(f"Standard output cannot be written: {error.strerror}.") from error
 
 
 def _clean(value: object) -> object:
