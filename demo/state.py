@@ -52,8 +52,12 @@ class State:
     @classmethod
     def of(cls, site: Site) -> State:
         """Read everything."""
-        folders = (site.root / "config", site.data_dir)
-        files = {str(path): _described(path, site) for top in folders for path in _walk(top, site)}
+        folders = {"config": site.root / "config", "data": site.data_dir}
+        files = {
+            f"{name}/{path.relative_to(top)}": _described(path, site)
+            for name, top in folders.items()
+            for path in _walk(top, site)
+        }
         with closing(sqlite3.connect(str(site.database))) as connection:
             query = "SELECT type || ' ' || name, sql FROM sqlite_master"
             return cls(files, dict(_tables(connection)), dict(connection.execute(query)))
