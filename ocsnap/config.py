@@ -135,10 +135,49 @@ class BackupConfig(_Section, frozen=True, kw_only=True):
     Attributes:
         exclude: shell patterns of paths to leave out, relative to the data directory.
         state_dir: folder for the local cache, the lock and the lease.
+        live_passes: how often at most the files are read before ownCloud is frozen.
+        spool_dir: folder for what changed meanwhile, until it is uploaded; None: in `state_dir`.
+        snapshot_command: makes a snapshot of the data directory's file system.
+        snapshot_cleanup_command: removes it again.
+        snapshot_path: where the data directory can be read as of that snapshot.
     """
 
     exclude: tuple[Text, ...] = ()
     state_dir: Path = Path("/var/lib/ocsnap")
+    live_passes: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
+    spool_dir: Path | None = None
+    snapshot_command: tuple[Text, ...] = ()
+    snapshot_cleanup_command: tuple[Text, ...] = ()
+    snapshot_path: Path | None = None
+
+
+class MaintenanceConfig(_Section, frozen=True, kw_only=True):
+    """How ownCloud is frozen.
+
+    Attributes:
+        enabled: whether a backup puts ownCloud into maintenance; False: others see to it.
+        drain_seconds: how long to wait for uploads and cron jobs that go on; seconds.
+        settle_seconds: how long PHP may go on with the old config.php; seconds. None: as PHP's
+            own settings say.
+        web_seconds: how long to wait until the web server says that it is frozen; seconds.
+    """
+
+    enabled: bool = True
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    settle_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    web_seconds: Annotated[float, msgspec.Meta(ge=0)] = 65.0
+
+
+class ScanConfig(_Section, frozen=True, kw_only=True):
+    """What is looked at to find out what changed.
+
+    Attributes:
+        trust_etags: "auto": homes whose etag is as before are not walked; "never": all are.
+        full_walk_days: after so many days a home is walked whatever its etag says; days.
+    """
+
+    trust_etags: Literal["auto", "never"] = "auto"
+    full_walk_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
 
 
 class Config(_Section, frozen=True, kw_only=True):
@@ -149,6 +188,8 @@ class Config(_Section, frozen=True, kw_only=True):
     encryption: EncryptionConfig
     database: DatabaseConfig = DatabaseConfig()
     backup: BackupConfig = BackupConfig()
+    maintenance: MaintenanceConfig = MaintenanceConfig()
+    scan: ScanConfig = ScanConfig()
 
 
 def locate(option: Path | None, environment: Mapping[str, str]) -> Path:
@@ -274,7 +315,7 @@ def _plain(text: str) -> str:
 def _reason(reason: str, place: str) -> str:
     if wrong := re.fullmatch(r"Expected `(\w+)[^`]*`, got `(\w+)`", reason):
         return f"must be {_word(wrong[1])}, not {_word(wrong[2])}"
-    if bound := re.fullmatch(r"Expected `int` ([<>])= (\d+)", reason):
+    if bound := re.fullmatch(r"Expected `\w+` ([<>])= ([\d.]+)", reason):
         return f"must be {'at most' if bound[1] == '<' else 'at least'} {bound[2]}"
     if re.fullmatch(r"Expected `\w+` of length >= 1", reason):
         return "must not be empty"
@@ -290,7 +331,8 @@ def _word(name: str) -> str:
 def _choices(place: str) -> list[str]:
     section, _, key = place.partition(".")
     alternatives = get_args(_keys(_sections()[section])[key])
-    return [choice for alternative in alternatives for choice in get_args(alternative)]
+    choices = [choice for kind in alternatives for choice in get_args(kind) or (kind,)]
+    return [choice for choice in choices if isinstance(choice, str)]
 
 
 def _check_encryption(encryption: EncryptionConfig, source: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,7 +21,24 @@ def register(app: typer.Typer) -> None:
     app.command("backup")(backup)
 
 
-def backup(context: typer.Context) -> int:
+def backup(
+    context: typer.Context,
+    no_maintenance: Annotated[
+        bool, typer.Option("--no-maintenance", help="Do not freeze: somebody else sees to it.")
+    ] = False,
+    snapshot_command: Annotated[
+        str | None,
+        typer.Option("--snapshot-command", help="Make a file system snapshot with this command."),
+    ] = None,
+    snapshot_cleanup_command: Annotated[
+        str | None,
+        typer.Option("--snapshot-cleanup-command", help="Remove the snapshot with this command."),
+    ] = None,
+    snapshot_path: Annotated[
+        Path | None,
+        typer.Option("--snapshot-path", help="Where the data directory is in the snapshot."),
+    ] = None,
+) -> int:
     """Make a snapshot: freeze ownCloud, dump its database, store what changed, lift the freeze.
 
     Exits with 3 when the snapshot was made but files are missing from it.
@@ -30,11 +49,18 @@ def backup(context: typer.Context) -> int:
 
         ocsnap -c /etc/ocsnap/test.toml --json backup
     """
+    from ocsnap.commands.backup import BackupOptions  # noqa: PLC0415 - see session
     from ocsnap.commands.backup import backup as run  # noqa: PLC0415 - see session
 
     options = context.obj
+    wanted = BackupOptions(
+        maintenance=False if no_maintenance else None,
+        snapshot_command=tuple(shlex.split(snapshot_command or "")),
+        snapshot_cleanup_command=tuple(shlex.split(snapshot_cleanup_command or "")),
+        snapshot_path=snapshot_path,
+    )
     with session(options) as world:
-        report = run(world)
+        report = run(world, wanted)
     if options.json:
         print_json(report)
     else:

@@ -59,6 +59,16 @@ def own_lines(report: BackupReport) -> Iterator[str]:
     elapsed = max(report.finished - report.started, 1e-9)
     yield f"SnapshotId {report.snapshot[:8]}"
     yield f"MaintenanceSeconds {report.window.total_seconds:.2f}"
+    for name, seconds in (
+        ("On", report.window.on_seconds),
+        ("Settle", report.window.settle_seconds),
+        ("Drain", report.window.drain_seconds),
+        ("Database", report.window.database_seconds),
+        ("Scan", report.window.scan_seconds),
+        ("Read", report.window.read_seconds),
+        ("Off", report.window.off_seconds),
+    ):
+        yield f"Maintenance{name}Seconds {seconds:.2f}"
     yield f"DumpSeconds {report.dump_seconds:.2f}"
     yield _bytes("DumpSize", report.dump_bytes)
     yield f"DumpTables {report.tables}"

@@ -15,40 +15,59 @@ import msgspec
 
 from ocsnap import __version__
 from ocsnap.commands.context import connect, state_dir
+from ocsnap.commands.file_passes import FilePasses
+from ocsnap.commands.file_system_snapshot import FileSystemSnapshot
 from ocsnap.commands.owners import group_names, user_names
 from ocsnap.commands.report import BackupReport, WindowReport
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
-from ocsnap.commands.sources import config_source, data_sources
-from ocsnap.owncloud.homes import homes
+from ocsnap.commands.sources import config_source
+from ocsnap.commands.window import Window
+from ocsnap.errors import ConfigError
+from ocsnap.owncloud.maintenance import Freeze
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot
+from ocsnap.repository.spool import Spool
 from ocsnap.snapshot.archiver import Archiver
 from ocsnap.snapshot.live import LiveMonitor
 from ocsnap.snapshot.statistics import Statistics
 from ocsnap.snapshot.streams import Stream, StreamArchiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ocsnap.commands.context import Context, OpenRepository
+    from ocsnap.commands.file_passes import RootKey
     from ocsnap.commands.site import Site
     from ocsnap.database.database import Dump
-    from ocsnap.monitor import Monitor
-    from ocsnap.owncloud.maintenance import Freeze
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import StoredSnapshot
-    from ocsnap.snapshot.archiver import Source
-
-_Key = tuple[RootKind, str]
 
 
-def backup(context: Context) -> BackupReport:
+@dataclass(frozen=True)
+class BackupOptions:
+    """What the command line may change of the configuration.
+
+    Attributes:
+        maintenance: whether to put ownCloud into maintenance; None: as configured.
+        snapshot_command: makes a snapshot of the file system; empty: as configured.
+        snapshot_cleanup_command: removes it.
+        snapshot_path: where the data directory is found in it.
+    """
+
+    maintenance: bool | None = None
+    snapshot_command: tuple[str, ...] = ()
+    snapshot_cleanup_command: tuple[str, ...] = ()
+    snapshot_path: Path | None = None
+
+
+def backup(context: Context, options: BackupOptions) -> BackupReport:
     """Make one snapshot.
 
     Args:
         context: the outside world.
+        options: what the command line changes.
 
     Returns:
         What was done; `statistics.errors` counts files that are missing from the snapshot.
@@ -61,9 +80,11 @@ def backup(context: Context) -> BackupReport:
         context.monitor.step("Checking")
         site = open_site(context, folder)
         site.database.check()
+        snapshot = _file_system_snapshot(context, options)
+        spool = Spool(context.config.backup.spool_dir or folder / "spool")
         opened = connect(context, create=True)
         stack.callback(opened.repository.close)
-        return _Backup(context, folder, site, opened).run()
+        return _Backup(context, site, opened, spool, snapshot).run(options)
 
 
 @dataclass
@@ -81,37 +102,29 @@ class _Backup:
     """One run."""
 
     context: Context
-    folder: Path
     site: Site
     opened: OpenRepository
+    spool: Spool
+    snapshot: FileSystemSnapshot | None
     statistics: Statistics = field(default_factory=Statistics)
     notes: list[str] = field(default_factory=list)
+    dumped: _Dumped | None = None
 
-    def run(self) -> BackupReport:
-        clock, monitor = self.context.clock, self.context.monitor
-        started = clock.now()
-        repository = self.repository
-        repository.synchronise(monitor)
+    def run(self, options: BackupOptions) -> BackupReport:
+        context = self.context
+        started = context.clock.now()
+        self.repository.synchronise(context.monitor)
         parent = self._parent()
         before = {_key(root): root for root in parent.snapshot.roots} if parent else {}
-        monitor.step("Storing what has changed while users go on working")
-        live, live_figures = self._archive(self._sources(), before, LiveMonitor(monitor))
-        repository.writer.flush()
+        passes = FilePasses(context, self.site, self.repository, dict(before))
+        passes.live(LiveMonitor(context.monitor))
         # Before the freeze, which writes into config.php: it shall come back as the admin left it.
-        config, self.statistics = self._archive(
-            [config_source(self.site.instance)], before, monitor
-        )
-        with ExitStack() as stack:
-            monitor.step("Freezing ownCloud")
-            with self.site.maintenance.freeze() as freeze:
-                dump = stack.enter_context(self.site.database.freeze())
-                monitor.step("Storing the last changes")
-                roots, figures = self._archive(self._sources(), {**before, **live}, monitor)
-                dumped = None if dump.transactional else self._dump(dump, before)
-            self.statistics.add(live_figures.followed_by(figures))
-            if dumped is None:
-                dumped = self._dump(dump, before)
-        return self._commit(started, parent, [*config.values(), *roots.values()], dumped, freeze)
+        config = self._archive_config(before)
+        window = self._window(passes, options)
+        window.check_room()
+        window.run(lambda dump: self._dump(dump, before))
+        self.statistics.add(passes.statistics)
+        return self._commit(started, parent, [config, *passes.found()], window)
 
     @property
     def repository(self) -> Repository:
@@ -124,28 +137,27 @@ class _Backup:
         mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
         return mine[-1] if mine else None
 
-    def _sources(self) -> list[Source]:
-        """List the folders; a home's etag is read before the home is."""
-        site = self.site
-        database_file = site.instance.sqlite_path if site.settings.kind == "sqlite3" else None
-        found = homes(site.database.query, site.instance)
-        exclude = self.context.config.backup.exclude
-        return data_sources(site.instance, found, exclude, database_file)
+    def _archive_config(self, before: dict[RootKey, Root]) -> Root:
+        source = config_source(self.site.instance)
+        archiver = Archiver(self.repository, clock=self.context.clock, monitor=self.context.monitor)
+        archived = archiver.archive(source, before.get((source.kind, source.name)))
+        self.statistics.add(archived.statistics)
+        return archived.root
 
-    def _archive(
-        self, sources: Sequence[Source], before: dict[_Key, Root], monitor: Monitor
-    ) -> tuple[dict[_Key, Root], Statistics]:
-        archiver = Archiver(self.repository, clock=self.context.clock, monitor=monitor)
-        roots = {}
-        figures = Statistics()
-        for source in sources:
-            key = (source.kind, source.name)
-            archived = archiver.archive(source, before.get(key))
-            roots[key] = archived.root
-            figures.add(archived.statistics)
-        return roots, figures
+    def _window(self, passes: FilePasses, options: BackupOptions) -> Window:
+        config = self.context.config
+        enabled = config.maintenance.enabled
+        return Window(
+            self.context,
+            self.site,
+            passes,
+            self.spool,
+            snapshot=self.snapshot,
+            freezes=enabled if options.maintenance is None else options.maintenance,
+            freeze=Freeze(),
+        )
 
-    def _dump(self, dump: Dump, before: dict[_Key, Root]) -> _Dumped:
+    def _dump(self, dump: Dump, before: dict[RootKey, Root]) -> None:
         """Store the dump; it is whole when its last stream, the manifest, is."""
         began = self.context.clock.monotonic()
         self.context.monitor.step("Dumping the database")
@@ -155,7 +167,7 @@ class _Backup:
         name = self.site.settings.name
         archived = archiver.archive(_streams(dump), name, before.get((RootKind.DATABASE, name)))
         self.notes += dump.info.notes
-        return _Dumped(
+        self.dumped = _Dumped(
             archived.root,
             len(dump.info.tables),
             archived.statistics,
@@ -163,14 +175,11 @@ class _Backup:
         )
 
     def _commit(
-        self,
-        started: float,
-        parent: StoredSnapshot | None,
-        roots: list[Root],
-        dumped: _Dumped,
-        freeze: Freeze,
+        self, started: float, parent: StoredSnapshot | None, roots: list[Root], window: Window
     ) -> BackupReport:
-        context, repository = self.context, self.repository
+        context, repository, dumped = self.context, self.repository, self.dumped
+        if dumped is None:
+            raise AssertionError("the window ended without a dump")
         context.monitor.step("Storing the rest")
         repository.flush()
         roots = [*roots, dumped.root]
@@ -184,7 +193,7 @@ class _Backup:
             host=context.host,
             program=__version__,
             parent=parent.id if parent else None,
-            owncloud=self._owncloud(freeze),
+            owncloud=self._owncloud(window.freeze),
             roots=roots,
             users=user_names(entry.uid for entry in owners),
             groups=group_names(entry.gid for entry in owners),
@@ -193,7 +202,7 @@ class _Backup:
         )
         stored = repository.commit(snapshot)
         repository.trim_cache(snapshot)
-        return self._report(stored, dumped, freeze)
+        return self._report(stored, dumped, window)
 
     def _count_lost_roots(self, parent: StoredSnapshot | None, roots: list[Root]) -> None:
         """Count the entries of homes that are gone as a whole."""
@@ -214,7 +223,7 @@ class _Backup:
             maintenance=freeze.found_on,
         )
 
-    def _report(self, stored: StoredSnapshot, dumped: _Dumped, freeze: Freeze) -> BackupReport:
+    def _report(self, stored: StoredSnapshot, dumped: _Dumped, window: Window) -> BackupReport:
         traffic = self.opened.traffic
         snapshot = stored.snapshot
         content_bytes = self.repository.writer.stored_bytes(BlobKind.CONTENT)
@@ -224,7 +233,7 @@ class _Backup:
             started=snapshot.started,
             finished=self.context.clock.now(),
             statistics=self.statistics,
-            window=_window(freeze),
+            window=_window_report(window),
             database_kind=self.site.settings.kind,
             tables=dumped.tables,
             dump_bytes=dumped.statistics.source_file_bytes,
@@ -240,7 +249,25 @@ class _Backup:
         )
 
 
-def _key(root: Root) -> _Key:
+def _file_system_snapshot(context: Context, options: BackupOptions) -> FileSystemSnapshot | None:
+    """Return the configured snapshot of the file system, the command line's if it gives one."""
+    configured = context.config.backup
+    command = options.snapshot_command or configured.snapshot_command
+    cleanup = options.snapshot_cleanup_command or configured.snapshot_cleanup_command
+    path = options.snapshot_path or configured.snapshot_path
+    if not command and not cleanup and path is None:
+        return None
+    if not command or not cleanup or path is None:
+        raise ConfigError(
+            "backup.snapshot_command, snapshot_cleanup_command and snapshot_path belong together.",
+            hint="Set all three of them, or none.",
+        )
+    return FileSystemSnapshot(
+        command, cleanup, path, environment=context.environment, monitor=context.monitor
+    )
+
+
+def _key(root: Root) -> RootKey:
     return root.kind, root.name
 
 
@@ -249,14 +276,19 @@ def _streams(dump: Dump) -> Iterator[Stream]:
         yield Stream(stream.name, stream.estimate_bytes, stream.chunks)
 
 
-def _window(freeze: Freeze) -> WindowReport:
+def _window_report(window: Window) -> WindowReport:
+    freeze, passes = window.freeze, window.passes
     return WindowReport(
         total_seconds=0.0 if freeze.found_on else freeze.frozen_seconds,
         on_seconds=freeze.on_seconds,
         settle_seconds=freeze.settle_seconds,
         drain_seconds=freeze.drain_seconds,
         work_seconds=freeze.work_seconds,
+        database_seconds=window.database_seconds,
+        scan_seconds=passes.scan_seconds,
+        read_seconds=passes.read_seconds,
         off_seconds=freeze.off_seconds,
+        frozen=window.freezes,
         found_on=freeze.found_on,
         open_uploads=freeze.open_uploads,
     )

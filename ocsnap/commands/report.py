@@ -15,8 +15,12 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
         on_seconds: `occ maintenance:mode --on`.
         settle_seconds: proof, and the opcode cache's delay.
         drain_seconds: waiting for open uploads.
-        work_seconds: what was done inside.
+        work_seconds: what was done inside: `database`, `scan` and `read` are parts of it.
+        database_seconds: opening the database's snapshot.
+        scan_seconds: listing the directories that may have changed.
+        read_seconds: reading on when all was listed.
         off_seconds: lifting it.
+        frozen: whether ocsnap froze ownCloud, or left it to others.
         found_on: maintenance was on already and is left on.
         open_uploads: uploads that had not ended by then.
     """
@@ -26,7 +30,11 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
     settle_seconds: float
     drain_seconds: float
     work_seconds: float
+    database_seconds: float
+    scan_seconds: float
+    read_seconds: float
     off_seconds: float
+    frozen: bool
     found_on: bool
     open_uploads: tuple[str, ...]
 

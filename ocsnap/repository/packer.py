@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ocsnap.repository.index import IndexedPack, pack_name
 from ocsnap.repository.pack import MOST_BLOBS, TARGET_BYTES, layout, trailer
@@ -13,13 +13,26 @@ from ocsnap.repository.pack import MOST_BLOBS, TARGET_BYTES, layout, trailer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+    from pathlib import Path
 
     from ocsnap.crypto import Cipher
-    from ocsnap.repository.blob import BlobKind, Frame
+    from ocsnap.repository.blob import BlobKind, Buffer, Frame
+    from ocsnap.repository.pack import PackedBlob
+    from ocsnap.repository.spool import Spool
     from ocsnap.storage.storage import Storage
+
+_Work = TypeVar("_Work")
 
 PACKS_IN_FLIGHT: Final = 2
 """Full packs that are being encrypted or sent at once: one gpg for each core, 32 MiB each."""
+
+
+class _Sealed(NamedTuple):
+    """An encrypted pack that waits in the spool."""
+
+    digest: bytes
+    blobs: list[PackedBlob]
+    path: Path
 
 
 class Packer:
@@ -58,6 +71,8 @@ class Packer:
         self._room = threading.BoundedSemaphore(PACKS_IN_FLIGHT)
         self._senders = ThreadPoolExecutor(PACKS_IN_FLIGHT, f"ocsnap-{kind.value}")
         self._failure: BaseException | None = None
+        self._spool: Spool | None = None
+        self._spooled: list[_Sealed] = []
         self.stored_bytes = 0
 
     def add(self, frame: Frame) -> None:
@@ -74,7 +89,19 @@ class Packer:
             if self._gathered_bytes >= self._target_bytes or len(self._frames) >= MOST_BLOBS:
                 full = self._take()
         if full:
-            self._send(full)
+            self._submit(self._seal, full)
+
+    def hold(self, spool: Spool) -> None:
+        """Keep full packs in the spool from now on, instead of sending them."""
+        self._spool = spool
+
+    def release(self) -> None:
+        """Send packs at once again, those that are kept first of all, beside the work."""
+        self._spool = None
+        with self._lock:
+            kept, self._spooled = self._spooled, []
+        for sealed in kept:
+            self._submit(self._send_spooled, sealed)
 
     def flush(self) -> None:
         """Store what is gathered, and wait until every pack is stored.
@@ -85,7 +112,7 @@ class Packer:
         with self._lock:
             rest = self._take()
         if rest:
-            self._send(rest)
+            self._submit(self._seal, rest)
         for _ in range(PACKS_IN_FLIGHT):
             self._room.acquire()
         for _ in range(PACKS_IN_FLIGHT):
@@ -101,10 +128,10 @@ class Packer:
         frames, self._frames, self._gathered_bytes = self._frames, [], 0
         return frames
 
-    def _send(self, frames: list[Frame]) -> None:
+    def _submit(self, work: Callable[[_Work], None], argument: _Work) -> None:
         self._room.acquire()
         try:
-            future = self._senders.submit(self._seal, frames)
+            future = self._senders.submit(work, argument)
         except BaseException:
             self._room.release()
             raise
@@ -120,14 +147,26 @@ class Packer:
     def _seal(self, frames: list[Frame]) -> None:
         blobs = layout(frames)
         message = self._cipher.encrypt(_content(frames, trailer(blobs)))
-        digest = hashlib.sha256(message)
-        name = pack_name(self._kind, digest.digest())
-        info = self._storage.put(name, message, sha256=digest.hexdigest())
+        digest = hashlib.sha256(message).digest()
+        spool = self._spool
+        if spool is None:
+            self._store(digest, blobs, message)
+            return
+        sealed = _Sealed(digest, blobs, spool.write(digest.hex(), message))
+        with self._lock:
+            self._spooled.append(sealed)
+
+    def _send_spooled(self, sealed: _Sealed) -> None:
+        self._store(sealed.digest, sealed.blobs, sealed.path.read_bytes())
+        sealed.path.unlink()
+
+    def _store(self, digest: bytes, blobs: list[PackedBlob], message: Buffer) -> None:
+        name = pack_name(self._kind, digest)
+        info = self._storage.put(name, message, sha256=digest.hex())
         md5 = bytes.fromhex(info.md5 or "")
-        pack = IndexedPack(digest.digest(), self._kind, len(message), md5, blobs)
         with self._lock:
             self.stored_bytes += len(message)
-        self._stored(pack)
+        self._stored(IndexedPack(digest, self._kind, len(message), md5, blobs))
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

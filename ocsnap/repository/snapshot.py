@@ -38,6 +38,8 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
         path: where it lay; for a database its name.
         entry: the root directory itself.
         etag: etag of a home's root when it was read.
+        rules: digest of the rules by which names were left out.
+        walked: when all of it was last walked, whatever its etag said; seconds since the epoch.
         files: number of entries below.
         size_bytes: sum of the sizes of the regular files below.
     """
@@ -47,6 +49,8 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
     path: bytes
     entry: Entry
     etag: str | None = None
+    rules: str = ""
+    walked: float = 0.0
     files: int = 0
     size_bytes: int = 0
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.blob import Buffer
     from ocsnap.repository.cache import Cache
     from ocsnap.repository.index import IndexedPack
+    from ocsnap.repository.spool import Spool
     from ocsnap.storage.storage import Storage
 
 COMPRESSION_LEVEL: Final = 3
@@ -74,6 +75,16 @@ class BlobWriter:
         for packer in self._packers.values():
             packer.flush()
         self._cache.commit()
+
+    def hold(self, spool: Spool) -> None:
+        """Keep full packs in the spool from now on, so that nobody waits for the line."""
+        for packer in self._packers.values():
+            packer.hold(spool)
+
+    def release(self) -> None:
+        """Send packs at once again, and those that the spool keeps."""
+        for packer in self._packers.values():
+            packer.release()
 
     def stored_bytes(self, kind: BlobKind) -> int:
         """Return the size of the packs of one kind that were stored so far."""

@@ -49,6 +49,9 @@ class Source(NamedTuple):
         path: its absolute path.
         exclusion: what to leave out.
         etag: a home's root etag, read before the folder.
+        origin: the path to record, where the folder is read at another one; empty: the same.
+        trusted: names in the folder that are taken over from the previous tree without a look.
+        unsteady: paths below the folder that somebody may be writing to.
     """
 
     kind: RootKind
@@ -56,6 +59,9 @@ class Source(NamedTuple):
     path: bytes
     exclusion: Exclusion
     etag: str | None = None
+    origin: bytes = b""
+    trusted: frozenset[bytes] = frozenset()
+    unsteady: frozenset[bytes] = frozenset()
 
 
 class Archived(NamedTuple):
@@ -64,10 +70,14 @@ class Archived(NamedTuple):
     Attributes:
         root: its tree.
         statistics: its figures.
+        scan_seconds: how long listing the directories took.
+        read_seconds: how long reading went on after that.
     """
 
     root: Root
     statistics: Statistics
+    scan_seconds: float
+    read_seconds: float
 
 
 class _FileJob(NamedTuple):
@@ -117,6 +127,7 @@ class Archiver:
             LocalIOError: the folder itself cannot be read.
             OcsnapError: something could not be stored.
         """
+        began = self._clock.now()
         run = _Run(
             repository=self._repository,
             files=self._files,
@@ -130,13 +141,15 @@ class Archiver:
         root = Root(
             kind=source.kind,
             name=source.name,
-            path=source.path,
+            path=source.origin or source.path,
             entry=entry,
             etag=source.etag,
+            rules=source.exclusion.digest,
+            walked=previous.walked if previous and source.trusted else began,
             files=entry.entries,
             size_bytes=entry.size_bytes,
         )
-        return Archived(root, figures)
+        return Archived(root, figures, run.scan_seconds, run.read_seconds)
 
 
 @dataclass
@@ -150,6 +163,8 @@ class _Run:
     source: Source
     assembly: Assembly
     tally: Tally = field(default_factory=Tally)
+    scan_seconds: float = 0.0
+    read_seconds: float = 0.0
 
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path
@@ -159,8 +174,12 @@ class _Run:
             raise _unreadable(path, error) from error
         workers = Workers(self._archive_file, threads=readers, name="ocsnap-read")
         try:
+            began = self.clock.monotonic()
             self._walk(Directory(entry, path, previous=previous), workers)
+            walked = self.clock.monotonic()
             workers.wait()
+            self.scan_seconds = walked - began
+            self.read_seconds = self.clock.monotonic() - walked
         except BaseException as error:
             workers.stop(error)
             raise
@@ -198,8 +217,12 @@ class _Run:
                 previous = None
             figures.source_files += 1
             figures.new_files += previous is None
-            if stat.S_ISREG(mode):
-                if previous is not None and is_unchanged(previous, found.status):
+            if previous is not None and self._is_trusted(directory, found, previous):
+                kept.append(previous)
+                figures.source_files += previous.entries
+                figures.source_file_bytes += previous.size_bytes
+            elif stat.S_ISREG(mode):
+                if previous is not None and self._is_unchanged(directory, found, previous):
                     kept.append(previous)
                     figures.source_file_bytes += previous.size_bytes
                 else:
@@ -214,6 +237,20 @@ class _Run:
         self.assembly.expect(directory, kept, len(subdirectories) + len(jobs))
         self.tally.add(figures)
         return subdirectories, jobs
+
+    def _is_trusted(self, directory: Directory, found: Found, previous: Entry) -> bool:
+        """Return whether a folder can be taken over: one written to past ownCloud is looked at."""
+        return (
+            directory.parent is None
+            and found.name in self.source.trusted
+            and stat.S_ISDIR(found.status.st_mode)
+            and is_same(previous, found.status)
+        )
+
+    def _is_unchanged(self, directory: Directory, found: Found, previous: Entry) -> bool:
+        if self.source.unsteady and directory.folder + found.name in self.source.unsteady:
+            return False
+        return is_unchanged(previous, found.status)
 
     def _scan(self, directory: Directory) -> list[Found]:
         try:
@@ -281,6 +318,8 @@ class _Run:
         except OSError as error:
             self._leave_out(job.directory, path, job.previous, error)
         else:
+            if job.directory.folder + job.found.name in self.source.unsteady:
+                entry = msgspec.structs.replace(entry, unsteady=True)
             self._count_file(path, entry, stored, job.previous)
         self.assembly.finish(job.directory, entry, changed=True)
 

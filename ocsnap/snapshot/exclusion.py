@@ -7,18 +7,23 @@ set; as in gitignore(5). What a pattern names is left out with everything below 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 
 class Exclusion:
-    """Says of a path whether it is left out."""
+    """Says of a path whether it is left out.
+
+    Attributes:
+        digest: stands for the rules: other rules, another digest.
+    """
 
     def __init__(
-        self, patterns: Iterable[str], *, below: bytes = b"", paths: Iterable[bytes] = ()
+        self, patterns: Sequence[str], *, below: bytes = b"", paths: Sequence[bytes] = ()
     ) -> None:
         """Compile the patterns.
 
@@ -28,6 +33,7 @@ class Exclusion:
             below: where the paths that will be asked about lie, relative to the data directory.
         """
         self._paths = frozenset(paths)
+        self.digest = _digest([*patterns, ""], below, sorted(paths))
         self._below = below + b"/" if below else b""
         whole: list[bytes] = []
         names: list[bytes] = []
@@ -48,6 +54,11 @@ class Exclusion:
         if self._names is not None and self._names.fullmatch(name):
             return True
         return self._whole is not None and bool(self._whole.fullmatch(self._below + folder + name))
+
+
+def _digest(patterns: list[str], below: bytes, paths: list[bytes]) -> str:
+    rules = [pattern.encode("utf-8", "surrogateescape") for pattern in patterns]
+    return hashlib.sha256(b"\0".join([*rules, below, *paths])).hexdigest()
 
 
 def _regex(pattern: str) -> bytes:
