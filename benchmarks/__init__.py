@@ -1,0 +1,1 @@
+"""Benchmarks: what each measures is said in its own file."""
