@@ -41,19 +41,20 @@ def session(options: GlobalOptions) -> Iterator[Context]:
 
     bound_memory()
     config = load(locate(options.config, os.environ))
-    environment = dict(os.environ)
-    if config.encryption.passphrase_env is not None:
-        # Children inherit the environment, and none of them needs the passphrase.
-        os.environ.pop(config.encryption.passphrase_env, None)
+    # Children inherit the environment, and none of them needs the passphrase.
+    variable = config.encryption.passphrase_env
+    taken = os.environ.pop(variable, None) if variable is not None else None
+    passphrase = {} if variable is None or taken is None else {variable: taken}
     with _monitor(options) as monitor:
         yield Context(
             config=config,
-            environment=environment,
+            environment=dict(os.environ),
             clock=SystemClock(),
             random=random.SystemRandom(),
             monitor=monitor,
             host=socket.gethostname(),
             superuser=os.geteuid() == 0,
+            passphrase=passphrase,
         )
 
 

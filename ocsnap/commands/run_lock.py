@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ocsnap.errors import BusyError
+from ocsnap.errors import BusyError, LocalIOError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+LOCK_NAME: Final = "lock"
 
 
 @contextmanager
@@ -24,8 +26,13 @@ def run_lock(folder: Path, doing: str) -> Iterator[None]:
 
     Raises:
         BusyError: another ocsnap holds it.
+        LocalIOError: it cannot be written.
     """
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = folder / LOCK_NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LocalIOError(f"{path}: cannot be written: {error.strerror}.") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
