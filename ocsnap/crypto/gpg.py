@@ -13,7 +13,8 @@ import gnupg
 
 from ocsnap.crypto.cipher import CipherMode
 from ocsnap.crypto.passphrase import iterations
-from ocsnap.errors import CryptoError, DamagedError, NoSecretKeyError
+from ocsnap.crypto.statuses import Statuses
+from ocsnap.errors import CryptoError, DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -118,10 +119,20 @@ class Gpg:
         result = _run(
             gpg.decrypt_file, _Parts([message]), always_trust=True, passphrase=self._passphrase
         )
+        statuses = Statuses(result.stderr)
+        if not self._recipients and statuses.locked_with_key:
+            # Anybody can lock a message with a public key; the passphrase also proves the writer.
+            raise DamagedError(
+                "The message is locked with a key instead of the passphrase.",
+                hint="Somebody else may have written it.",
+            )
         if not result.ok or result.returncode != 0:
-            self._explain(result)
-        if signed and self._sign_with is not None:
-            self._check_signature(result)
+            raise statuses.failure(_reason(result))
+        if signed and self._sign_with is not None and self._sign_with not in statuses.signers():
+            raise DamagedError(
+                f"The snapshot is not signed by {self._sign_with}.",
+                hint="Somebody else may have written it. Do not restore it.",
+            )
         return output.data
 
     def _call(self, output: _Output) -> Any:  # noqa: ANN401 - python-gnupg has no types
@@ -152,33 +163,6 @@ class Gpg:
 
     def _has_secret_key(self) -> bool:
         return bool(self._gpg.list_keys(secret=True, keys=list(self._recipients)))
-
-    def _explain(self, result: Any) -> None:  # noqa: ANN401 - python-gnupg has no types
-        status = str(result.status)
-        if status == "no secret key":
-            raise NoSecretKeyError(
-                "gpg has no secret key for this backup.",
-                hint="Import the key that the backups are made for, then run the command again.",
-            )
-        if status in ("bad passphrase", "missing passphrase", "need passphrase"):
-            raise CryptoError(
-                "gpg needs the right passphrase for the secret key.",
-                hint="Set encryption.passphrase_file or encryption.passphrase_env.",
-            )
-        if status in ("decryption failed", "need symmetric passphrase"):
-            raise CryptoError(
-                "gpg could not decrypt: the passphrase is wrong.",
-                hint="Check encryption.passphrase_file or encryption.passphrase_env.",
-            )
-        raise DamagedError(f"gpg could not decrypt: {_reason(result)}.")
-
-    def _check_signature(self, result: Any) -> None:  # noqa: ANN401 - python-gnupg has no types
-        signers = {result.fingerprint, result.pubkey_fingerprint}
-        if not result.valid or self._sign_with not in signers:
-            raise DamagedError(
-                f"The snapshot is not signed by {self._sign_with}.",
-                hint="Somebody else may have written it. Do not restore it.",
-            )
 
 
 class _WidePiped(gnupg.GPG):  # type: ignore[misc] # python-gnupg has no types
@@ -266,9 +250,12 @@ def _start(home: Path | None, environment: Mapping[str, str]) -> Any:  # noqa: A
 
 def _run(method: Any, *args: object, **options: object) -> Any:  # noqa: ANN401
     try:
-        return method(*args, **options)
+        result = method(*args, **options)
     except OSError as error:
         raise CryptoError(f"gpg stopped before it had taken everything: {error}.") from error
+    if result.on_data_failure is not None:
+        raise result.on_data_failure
+    return result
 
 
 def _reason(result: Any) -> str:  # noqa: ANN401 - python-gnupg has no types
