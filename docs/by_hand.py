@@ -89,7 +89,7 @@ def restore(repository: Repository, entry: dict[str, Any], path: bytes) -> None:
         os.makedirs(path, exist_ok=True)
         for part in entry["subtree"]:
             for listed in msgpack.unpackb(repository.blob(part))[1]:
-                child = dict(zip(ENTRY, listed, strict=True))
+                child = dict(zip(ENTRY, listed, strict=False))
                 restore(repository, child, path + b"/" + child["name"])
     elif stat.S_ISLNK(mode):
         os.symlink(entry["target"], path)
@@ -114,7 +114,7 @@ def main(folder: str, snapshot: str, target: str, *gpg_options: str) -> None:
     repository = Repository(Path(folder), list(gpg_options))
     roots = json.loads(repository.decrypted(Path(folder) / "snapshots" / snapshot))["roots"]
     for root in sorted(roots, key=lambda root: root["kind"] != "data"):
-        entry = dict(zip(ENTRY, root["entry"], strict=True))
+        entry = dict(zip(ENTRY, root["entry"], strict=False))
         entry["subtree"] = [base64.b64decode(blob) for blob in entry["subtree"]]
         place = b"/database" if root["kind"] == "database" else base64.b64decode(root["path"])
         restore(repository, entry, os.fsencode(target) + place)

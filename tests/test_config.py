@@ -17,6 +17,11 @@ from ocsnap.errors import ConfigError
 
 SAMPLE = Path(__file__).parents[1] / "config.sample.toml"
 FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567"
+SNAPSHOT = {
+    "snapshot_command": ["/usr/local/sbin/make-snapshot"],
+    "snapshot_cleanup_command": ["/usr/local/sbin/remove-snapshot"],
+    "snapshot_path": "/mnt/snapshot/owncloud/data",
+}
 NO_FINGERPRINT = "encryption.{}: '{}' is no whole fingerprint. See: gpg --fingerprint."
 SMALLEST: dict[str, dict[str, Any]] = {
     "owncloud": {"root": "/var/www/owncloud"},
@@ -76,6 +81,8 @@ def test_what_the_sample_shows_is_the_default_or_a_sound_example(section: str, k
     document = with_key(section, key, value)
     if key == "passphrase_env":
         del document["encryption"]["passphrase_file"]
+    if key.startswith("snapshot_"):
+        document["backup"] = {**SNAPSHOT, key: value}  # they belong together
     parsed = getattr(getattr(parse(document, source="sample"), section), key)
     default = known_fields()[section, key].default
     if default is msgspec.NODEFAULT:
@@ -154,6 +161,14 @@ def test_fingerprints_may_be_written_as_gpg_shows_them():
             "passphrase_env",
             "X",
             "encryption: passphrase_file and passphrase_env are both given. Keep one.",
+        ),
+        ("scan", "trust_etags", "always", "scan.trust_etags: 'always' is none of auto, never."),
+        ("maintenance", "web_seconds", -1, "maintenance.web_seconds: must be at least 0.0."),
+        (
+            "maintenance",
+            "web_seconds",
+            "1",
+            "maintenance.web_seconds: must be a float, not a string.",
         ),
         ("backup", "exclude", [""], "backup.exclude[0]: must not be empty."),
         ("backup", "state_dir", {}, "backup.state_dir: must be a string, not a table."),
