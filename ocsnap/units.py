@@ -16,7 +16,7 @@ def size(count_bytes: int) -> str:
         count_bytes: a number of bytes, negative for space that was freed.
 
     Returns:
-        For example "65.2 GB" or "218 bytes" (duplicity 3.2.1, `stats.py`, `get_byte_summary_string`).
+        For example "65.2 GB" or "218 bytes" (duplicity 3.2.1, `get_byte_summary_string`).
     """
     if count_bytes < 0:
         return "-" + size(-count_bytes)
