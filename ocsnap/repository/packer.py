@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ocsnap.repository.index import IndexedPack, pack_name
@@ -71,6 +71,7 @@ class Packer:
         self._room = threading.BoundedSemaphore(PACKS_IN_FLIGHT)
         self._senders = ThreadPoolExecutor(PACKS_IN_FLIGHT, f"ocsnap-{kind.value}")
         self._failure: BaseException | None = None
+        self._under_way: set[Future[None]] = set()
         self._spool: Spool | None = None
         self._spooled: list[_Sealed] = []
         self.stored_bytes = 0
@@ -97,26 +98,28 @@ class Packer:
 
     def release(self) -> None:
         """Send packs at once again, those that are kept first of all, beside the work."""
-        self._spool = None
         with self._lock:
+            self._spool = None
             kept, self._spooled = self._spooled, []
         for sealed in kept:
-            self._submit(self._send_spooled, sealed)
+            self._start(self._send_spooled, sealed)
 
     def flush(self) -> None:
-        """Store what is gathered, and wait until every pack is stored.
+        """Store what is gathered and what is kept, and wait until every pack is stored.
 
         Raises:
             OcsnapError: a pack could not be encrypted or stored.
         """
+        self.release()
         with self._lock:
             rest = self._take()
         if rest:
             self._submit(self._seal, rest)
-        for _ in range(PACKS_IN_FLIGHT):
-            self._room.acquire()
-        for _ in range(PACKS_IN_FLIGHT):
-            self._room.release()
+        with self._lock:
+            under_way = [*self._under_way]
+        wait(under_way)
+        for future in under_way:
+            self._done(future)  # its own call of this may come only after `wait` has returned
         with self._lock:
             self._raise_failure()
 
@@ -129,20 +132,27 @@ class Packer:
         return frames
 
     def _submit(self, work: Callable[[_Work], None], argument: _Work) -> None:
+        """Start work that holds a pack in memory, once there is room for it."""
         self._room.acquire()
         try:
-            future = self._senders.submit(work, argument)
+            future = self._start(work, argument)
         except BaseException:
             self._room.release()
             raise
-        future.add_done_callback(self._sent)
+        future.add_done_callback(lambda _: self._room.release())
 
-    def _sent(self, future: Future[None]) -> None:
-        if not future.cancelled():
-            failure = future.exception()
-            with self._lock:
-                self._failure = self._failure or failure
-        self._room.release()
+    def _start(self, work: Callable[[_Work], None], argument: _Work) -> Future[None]:
+        with self._lock:
+            future = self._senders.submit(work, argument)
+            self._under_way.add(future)
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, future: Future[None]) -> None:
+        failure = None if future.cancelled() else future.exception()
+        with self._lock:
+            self._under_way.discard(future)
+            self._failure = self._failure or failure
 
     def _seal(self, frames: list[Frame]) -> None:
         blobs = layout(frames)
@@ -154,7 +164,11 @@ class Packer:
             return
         sealed = _Sealed(digest, blobs, spool.write(digest.hex(), message))
         with self._lock:
-            self._spooled.append(sealed)
+            kept = self._spool is spool
+            if kept:
+                self._spooled.append(sealed)
+        if not kept:  # released meanwhile: nobody would send it
+            self._send_spooled(sealed)
 
     def _send_spooled(self, sealed: _Sealed) -> None:
         self._store(sealed.digest, sealed.blobs, sealed.path.read_bytes())
