@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 
 from ocsnap.database.open import open_database
 from ocsnap.database.settings import DatabaseSettings
-from ocsnap.errors import ConfigError
+from ocsnap.errors import ConfigError, DatabaseError
 from ocsnap.owncloud.command import child_environment
 from ocsnap.owncloud.homes import open_uploads
 from ocsnap.owncloud.instance import Instance
-from ocsnap.owncloud.maintenance import Maintenance
+from ocsnap.owncloud.locked_paths import locked_paths
+from ocsnap.owncloud.maintenance import FreezeOptions, Maintenance
 from ocsnap.owncloud.occ import Occ
 from ocsnap.owncloud.web_server import WebServer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ocsnap.commands.context import Context
     from ocsnap.config import DatabaseConfig
     from ocsnap.database.database import Database
@@ -65,17 +68,32 @@ def open_site(context: Context, folder: Path, *, demand_data: bool = True) -> Si
     database = open_database(settings, scratch_dir=folder, structure_only=frozenset({locks}))
 
     def open_locks() -> list[str]:
-        return open_uploads(database.query, instance.table_prefix, now=context.clock.now())
+        try:
+            return open_uploads(database.query, instance.table_prefix, now=context.clock.now())
+        except DatabaseError:
+            if demand_data:
+                raise
+            return []  # a restore is there to mend this very database
+
+    def paths_of(keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+        return locked_paths(database.query, instance, keys)
 
     occ = Occ.of(instance, config.owncloud, environment)
+    patience = config.maintenance
     maintenance = Maintenance(
         instance,
         occ,
         state_dir=folder,
         clock=context.clock,
         monitor=context.monitor,
+        options=FreezeOptions(
+            settle_seconds=patience.settle_seconds,
+            drain_seconds=patience.drain_seconds,
+            web_seconds=patience.web_seconds,
+        ),
         web=WebServer(config.owncloud.url) if config.owncloud.url else None,
         open_locks=open_locks,
+        paths_of=paths_of,
     )
     return Site(instance, settings, database, occ, maintenance)
 

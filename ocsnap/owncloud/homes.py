@@ -64,7 +64,7 @@ def homes(query: Query, instance: Instance) -> list[Home]:
     Raises:
         OwncloudError: a user's home is no absolute path.
     """
-    paths = _paths(query, instance)
+    paths = home_paths(query, instance)
     etags = _root_etags(query, instance.table_prefix)
     return [
         Home(user, path, _etag_of(user, path, etags))
@@ -93,7 +93,19 @@ def open_uploads(query: Query, prefix: str, *, now: float) -> list[str]:
     return [_text(key) for (key,) in rows]
 
 
-def _paths(query: Query, instance: Instance) -> dict[str, Path]:
+def home_paths(query: Query, instance: Instance) -> dict[str, Path]:
+    """Return where each user's home is, whether it is on the disk or not.
+
+    Args:
+        query: asks the instance's database.
+        instance: the instance.
+
+    Returns:
+        The paths by the users' ids.
+
+    Raises:
+        OwncloudError: a user's home is no absolute path.
+    """
     prefix = instance.table_prefix
     if instance.has_accounts:
         rows = query(f"SELECT user_id, home FROM `{prefix}accounts`")  # noqa: S608 - prefix is checked

@@ -7,25 +7,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ocsnap.errors import OwncloudError
-from ocsnap.owncloud.config_php import overlays, read_config_php, read_single
+from ocsnap.owncloud.config_php import read_single
 from ocsnap.owncloud.deferred_signals import deferred_signals
 from ocsnap.owncloud.kept_config import KeptConfig
 from ocsnap.owncloud.lease import Lease, process_start, remove_lease, write_lease
 from ocsnap.owncloud.lift import Lifter, Means, lift
-from ocsnap.owncloud.php_value import truth
+from ocsnap.owncloud.standstill import Standstill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ocsnap.clock import Clock
     from ocsnap.monitor import Monitor
     from ocsnap.owncloud.instance import Instance
     from ocsnap.owncloud.occ import Occ
+    from ocsnap.owncloud.opcode_cache import OpcodeCache
     from ocsnap.owncloud.web_server import WebServer
 
-_POLL_SECONDS = 0.25
 _Result = TypeVar("_Result")
 
 
@@ -34,13 +33,13 @@ class FreezeOptions:
     """How patient a freeze is.
 
     Attributes:
-        settle_seconds: how long PHP may go on with the old config.php; its opcode cache looks
-            again every `opcache.revalidate_freq` seconds, 2 by default.
-        drain_seconds: how long to wait for uploads that go on.
+        settle_seconds: how long PHP may go on with the old config.php; None: as long as the
+            settings of its opcode cache say.
+        drain_seconds: how long to wait for uploads and background jobs that go on.
         web_seconds: how long to wait until the web server says that it is frozen.
     """
 
-    settle_seconds: float = 2.2
+    settle_seconds: float | None = None
     drain_seconds: float = 30.0
     web_seconds: float = 65.0
 
@@ -53,10 +52,14 @@ class Freeze:
         found_on: maintenance was on already, and is left on.
         on_seconds: occ's `--on`.
         settle_seconds: proving it, and waiting for the opcode cache and the web server.
-        drain_seconds: waiting for uploads.
+        drain_seconds: waiting for uploads and background jobs.
         work_seconds: what was done inside.
         off_seconds: lifting it, without the proof, which users do not wait for.
-        open_uploads: locks that were still held when draining ended.
+        open_uploads: uploads that were still going on when draining ended: whose and what, as far
+            as it is known, else the key of the lock.
+        open_paths: the files of those that are known: the user (or the storage's id), and the
+            path in the user's home, such as `files/Photos/a.jpg`; complete after the block.
+        open_crons: background jobs that were still at work then.
         lifted_by: what lifted maintenance; None: nothing was lifted.
     """
 
@@ -67,6 +70,8 @@ class Freeze:
     work_seconds: float = 0.0
     off_seconds: float = 0.0
     open_uploads: tuple[str, ...] = ()
+    open_paths: tuple[tuple[str, str], ...] = ()
+    open_crons: tuple[str, ...] = ()
     lifted_by: Means | None = None
 
     @property
@@ -74,6 +79,11 @@ class Freeze:
         """How long users were locked out."""
         waiting = self.on_seconds + self.settle_seconds + self.drain_seconds
         return waiting + self.work_seconds + self.off_seconds
+
+
+def _unknown(keys: Sequence[str]) -> Mapping[str, tuple[str, str]]:
+    del keys
+    return {}
 
 
 class Maintenance:
@@ -90,6 +100,7 @@ class Maintenance:
         options: FreezeOptions | None = None,
         web: WebServer | None = None,
         open_locks: Callable[[], Sequence[str]] = tuple,
+        paths_of: Callable[[Sequence[str]], Mapping[str, tuple[str, str]]] = _unknown,
     ) -> None:
         """Take the parts; nothing is touched yet.
 
@@ -102,6 +113,7 @@ class Maintenance:
             options: how patient a freeze is.
             web: the ownCloud's address, asked too where it is known.
             open_locks: names the uploads that go on at this moment.
+            paths_of: says whose and which files such names stand for; asked after the window.
         """
         self._instance = instance
         self._occ = occ
@@ -110,7 +122,8 @@ class Maintenance:
         self._monitor = monitor
         self._options = options or FreezeOptions()
         self._web = web
-        self._open_locks = open_locks
+        self._paths_of = paths_of
+        self._standstill = Standstill(instance, occ, clock, monitor, web, open_locks)
 
     @contextmanager
     def freeze(self) -> Iterator[Freeze]:
@@ -132,22 +145,25 @@ class Maintenance:
         freeze = Freeze(found_on=self._occ.maintenance())
         if self._web is not None:
             self._web.in_maintenance()  # an address that does not answer is found out now
+        cache = self._standstill.opcode_cache()
         if freeze.found_on:
             self._monitor.note("ownCloud was in maintenance already and is left so.")
-            self._wait_until_frozen(freeze, settle_seconds=0.0)
+            self._wait_until_frozen(freeze, cache)
             with self._measured_work(freeze):
                 yield freeze
+            self._name_open_files(freeze)
             return
         lifter = self._prepare()
         try:
             with deferred_signals():
                 freeze.on_seconds, _ = self._timed(lambda: self._occ.set_maintenance(on=True))
-            self._wait_until_frozen(freeze, settle_seconds=self._options.settle_seconds)
+            self._wait_until_frozen(freeze, cache)
             with self._measured_work(freeze):
                 yield freeze
         finally:
             with deferred_signals():
                 self._lift(lifter, freeze)
+        self._name_open_files(freeze)
 
     def _prepare(self) -> Lifter:
         """Write down all that lifting needs, before anything is changed."""
@@ -178,64 +194,29 @@ class Maintenance:
             php=self._instance.php,
         )
 
-    def _wait_until_frozen(self, freeze: Freeze, *, settle_seconds: float) -> None:
-        def settle() -> None:
-            settled_at = self._clock.monotonic() + settle_seconds
-            if not freeze.found_on:
-                self._prove_on()
-            self._clock.sleep(max(0.0, settled_at - self._clock.monotonic()))
-            self._prove_over_the_web()
-
-        freeze.settle_seconds, _ = self._timed(settle)
-        freeze.drain_seconds, freeze.open_uploads = self._timed(self._drain)
-
-    def _prove_on(self) -> None:
-        instance = self._instance
-        settings = read_config_php(
-            instance.root, php=instance.php, environment=self._occ.environment
-        )
-        if self._occ.maintenance() and truth(settings.get("maintenance")):
-            return
-        guilty = [
-            path.name
-            for path in overlays(instance.config_path)
-            if b"maintenance" in path.read_bytes()
-        ]
-        what = f"config/{guilty[-1]}" if guilty else "an environment variable OC_maintenance"
-        raise OwncloudError(
-            f"Maintenance mode cannot be turned on: {what} seems to override it.",
-            hint="Take the setting `maintenance` out of there.",
+    def _wait_until_frozen(self, freeze: Freeze, cache: OpcodeCache) -> None:
+        freeze.settle_seconds, _ = self._timed(lambda: self._settle(freeze, cache))
+        freeze.drain_seconds, (freeze.open_uploads, freeze.open_crons) = self._timed(
+            lambda: self._standstill.drain(self._options.drain_seconds)
         )
 
-    def _prove_over_the_web(self) -> None:
-        if self._web is None:
-            return
-        deadline = self._clock.monotonic() + self._options.web_seconds
-        failure = "its status.php or its WebDAV still let users in"
-        while True:
-            try:
-                if self._web.in_maintenance():
-                    return
-            except OwncloudError as error:
-                failure = error.message.rstrip(".")
-            if self._clock.monotonic() >= deadline:
-                raise OwncloudError(
-                    f"The web server does not notice maintenance mode: {failure}.",
-                    hint="Is owncloud.url this very ownCloud, is opcache.validate_timestamps on"
-                    " and opcache.revalidate_freq small?",
-                )
-            self._clock.sleep(_POLL_SECONDS)
+    def _settle(self, freeze: Freeze, cache: OpcodeCache) -> None:
+        if not freeze.found_on:
+            began, now = self._clock.monotonic(), self._clock.now()
+            seconds = self._options.settle_seconds
+            wait_seconds = cache.settled_at(now) - now if seconds is None else seconds
+            self._standstill.prove_on()
+            self._clock.sleep(max(0.0, began + wait_seconds - self._clock.monotonic()))
+        self._standstill.prove_over_the_web(self._options.web_seconds)
 
-    def _drain(self) -> tuple[str, ...]:
-        deadline = self._clock.monotonic() + self._options.drain_seconds
-        while (still_open := tuple(self._open_locks())) and self._clock.monotonic() < deadline:
-            self._clock.sleep(_POLL_SECONDS)
-        if still_open:
-            self._monitor.note(
-                f"{len(still_open)} uploads were still open after"
-                f" {self._options.drain_seconds:g} seconds; the backup goes on without them."
+    def _name_open_files(self, freeze: Freeze) -> None:
+        """Say which files were being written; users do not wait for this."""
+        if freeze.open_uploads:
+            paths = self._paths_of(freeze.open_uploads)
+            freeze.open_paths = tuple(sorted(paths.values()))
+            freeze.open_uploads = tuple(
+                ": ".join(paths[key]) if key in paths else key for key in freeze.open_uploads
             )
-        return still_open
 
     def _lift(self, lifter: Lifter, freeze: Freeze) -> None:
         freeze.off_seconds, occ_error = self._timed(lifter.turn_off)
