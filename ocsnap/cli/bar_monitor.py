@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from ocsnap.cli.options import Verbosity
 from ocsnap.cli.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from ocsnap.monitor import Problem
@@ -61,6 +63,15 @@ class BarMonitor:
     ) -> None:
         """Take the bar away."""
         self._progress.stop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the bar away for the length of a block, so that it is not drawn over a question."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     def step(self, name: str, *, total_bytes: int | None = None) -> None:
         """Begin the bar anew."""

@@ -82,7 +82,7 @@ def run(arguments: list[str]) -> int:
     arguments = _shared_first(arguments)
     json = "--json" in arguments
     try:
-        status = app(arguments, prog_name="ocsnap", standalone_mode=False)
+        status = int(app(arguments, prog_name="ocsnap", standalone_mode=False) or 0)
     except OcsnapError as error:
         print_error(error, json=json)
         return int(error.exit_status)
@@ -91,14 +91,16 @@ def run(arguments: list[str]) -> int:
         print_failure(usage, error.format_message(), "See: ocsnap --help.", json=json)
         return int(usage)
     except (KeyboardInterrupt, typer.Abort):
-        print_failure(ExitStatus.INTERRUPTED, "Interrupted.", "", json=json)
-        return int(ExitStatus.INTERRUPTED)
+        status = int(ExitStatus.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the outermost frame: a script must still get JSON
         traceback.print_exc()
         if json:
             print_failure(ExitStatus.INTERNAL, repr(error), "See the traceback.", json=True)
         return int(ExitStatus.INTERNAL)
-    return int(status or 0)
+    if status == ExitStatus.INTERRUPTED:
+        # typer makes a status of the interruption and says nothing.
+        print_failure(ExitStatus.INTERRUPTED, "Interrupted.", "", json=json)
+    return status
 
 
 def _shared_first(arguments: list[str]) -> list[str]:

@@ -11,14 +11,15 @@ import typer
 
 from ocsnap import units
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.question import is_confirmed
 from ocsnap.cli.session import session
-from ocsnap.cli.text import printable
 from ocsnap.errors import ExitStatus, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocsnap.commands.restore import RestoreOutcome, RestorePlan
+    from ocsnap.commands.restore_report import RestoreOutcome, RestorePlan
+    from ocsnap.monitor import Monitor
 
 
 def register(app: typer.Typer) -> None:
@@ -61,12 +62,14 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         ocsnap restore --target /srv/look-inside
     """
     from ocsnap.commands.layout import Part  # noqa: PLC0415 - see session
-    from ocsnap.commands.restore import ALL_PARTS, RestoreOptions  # noqa: PLC0415 - see session
     from ocsnap.commands.restore import restore as run  # noqa: PLC0415 - see session
+    from ocsnap.commands.restore_report import ALL_PARTS, RestoreOptions  # noqa: PLC0415 - the same
 
     options = context.obj
     chosen = {Part.DATABASE: db, Part.DATA: data}
     parts = frozenset(part for part, wanted in chosen.items() if wanted) or ALL_PARTS
+    if database_name is not None and Part.DATABASE not in parts:
+        raise typer.BadParameter("--database-name goes with --db.")
     wanted = RestoreOptions(
         parts=parts, snapshot=snapshot, target=target, database_name=database_name
     )
@@ -76,7 +79,7 @@ def restore(  # noqa: PLR0913 - one parameter for each option
             hint="Give --yes, or --target DIR to restore elsewhere.",
         )
     with session(options) as world:
-        outcome = run(world, wanted, _asker(yes=yes))
+        outcome = run(world, wanted, _asker(world.monitor, yes=yes))
     if options.json:
         print_json(outcome)
     else:
@@ -84,7 +87,7 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     return int(ExitStatus.DAMAGED if outcome.failed else ExitStatus.OK)
 
 
-def _asker(*, yes: bool) -> Callable[[RestorePlan], bool]:
+def _asker(monitor: Monitor, *, yes: bool) -> Callable[[RestorePlan], bool]:
     def ask(plan: RestorePlan) -> bool:
         if yes:
             return True
@@ -93,10 +96,8 @@ def _asker(*, yes: bool) -> Callable[[RestorePlan], bool]:
         moment = datetime.fromtimestamp(plan.started, UTC).astimezone()
         lines = [f"Snapshot {plan.snapshot[:8]} of {moment:%Y-%m-%d %H:%M:%S} will replace:"]
         lines += [f"  {item}" for item in plan.replaced]
-        sys.stderr.write("\n".join(printable(line) for line in lines))
-        sys.stderr.write("\nWhat is there now is kept under another name. Go on? [y/N] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        lines += ["What is there now is kept under another name."]
+        return is_confirmed(lines, "Go on?", monitor)
 
     return ask
 

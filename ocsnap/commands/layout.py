@@ -92,7 +92,7 @@ def layout_in_place(snapshot: Snapshot, parts: frozenset[Part], stamp: str) -> L
         stamp: tells the folders of this restore from those of others.
 
     Returns:
-        Folders built beside each place.
+        Folders built beside each place, in a closed folder of their own.
     """
     placements = []
     moves: list[Move] = []
@@ -100,8 +100,8 @@ def layout_in_place(snapshot: Snapshot, parts: frozenset[Part], stamp: str) -> L
         path = Path(os.fsdecode(root.path))
         outer = next((move for move in moves if path.is_relative_to(move.place)), None)
         if outer is None:
-            built = path.with_name(f"{path.name}.ocsnap-new-{stamp}")
-            moves.append(Move(built, path, path.with_name(f"{path.name}.ocsnap-old-{stamp}")))
+            built = path.parent / f".ocsnap-new-{stamp}" / path.name
+            moves.append(Move(built, path, path.parent / f".ocsnap-old-{stamp}" / path.name))
         else:
             built = outer.built / path.relative_to(outer.place)
         placements.append(Placement(root, os.fsencode(built)))

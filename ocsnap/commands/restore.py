@@ -7,7 +7,6 @@ another name. A failure before that leaves everything as it was, one during it i
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -15,10 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.dump_folder import DumpFolder
+from ocsnap.commands.folders import make_folder, refuse_unless_empty, remove
 from ocsnap.commands.layout import (
     Layout,
     Part,
@@ -27,91 +25,28 @@ from ocsnap.commands.layout import (
     layout_in_place,
     roots_of,
 )
+from ocsnap.commands.restore_report import RestoreOptions, RestoreOutcome, RestorePlan
+from ocsnap.commands.room import check_room
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
-from ocsnap.commands.swap import Swap
+from ocsnap.commands.standstill import Standstill
+from ocsnap.commands.swap import MOUNT_POINT, Swap
 from ocsnap.database.open import load_database
+from ocsnap.database.settings import DatabaseSettings
 from ocsnap.errors import DamagedError, LocalIOError, OwncloudError, RefusedError
-from ocsnap.repository.selector import LATEST, select
+from ocsnap.repository.selector import select
 from ocsnap.snapshot.restorer import Placement, Restorer, RestoreReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ocsnap.commands.context import Context
     from ocsnap.commands.site import Site
     from ocsnap.database.database import LoadReport
-    from ocsnap.database.settings import DatabaseSettings
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Snapshot, StoredSnapshot
 
 _STAMP: Final = "%Y%m%d-%H%M%S"
-ALL_PARTS: Final = frozenset(Part)
-
-
-@dataclass(frozen=True)
-class RestoreOptions:
-    """What to restore, and where to.
-
-    Attributes:
-        parts: which parts of the snapshot.
-        snapshot: how the snapshot is named; see `select`.
-        target: an empty or absent folder for the files and the dump; None: where they were.
-        database_name: load the database under this name instead of its own.
-    """
-
-    parts: frozenset[Part] = ALL_PARTS
-    snapshot: str = LATEST
-    target: Path | None = None
-    database_name: str | None = None
-
-
-class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore is about to do.
-
-    Attributes:
-        snapshot: id of the snapshot.
-        started: when its backup began; seconds since the epoch.
-        replaced: folders and databases that it replaces; they are kept under other names.
-    """
-
-    snapshot: str
-    started: float
-    replaced: list[str]
-
-
-class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore did.
-
-    Attributes:
-        snapshot: id of the snapshot.
-        files: entries restored.
-        size_bytes: sizes of the regular files.
-        failed: paths that could not be restored, or not whole.
-        left_out: sockets and devices.
-        places: where the files are now.
-        kept: where what stood there before is now.
-        database: where the database is now; None if none was loaded.
-        kept_database: where the previous database is now.
-        tables: tables loaded.
-        rows: rows loaded.
-        seconds: how long it took.
-        notes: sentences worth reading.
-    """
-
-    snapshot: str
-    files: int
-    size_bytes: int
-    failed: list[str]
-    left_out: list[str]
-    places: list[str]
-    kept: list[str]
-    database: str | None
-    kept_database: str | None
-    tables: int
-    rows: int
-    seconds: float
-    notes: list[str]
 
 
 def restore(
@@ -135,7 +70,7 @@ def restore(
     with run_lock(folder, "a restore"), closing(connect(context).repository) as repository:
         context.monitor.step("Checking")
         repository.synchronise(context.monitor)
-        stored = select(repository.snapshots(context.monitor), options.snapshot)
+        stored = _choose(repository.snapshots(context.monitor), context, options)
         run = _Restore(context, options, folder, repository, stored)
         return run.run(confirm)
 
@@ -162,7 +97,8 @@ class _Restore:
         with ExitStack() as stack:
             report, dump = self._build(layout, stack)
             swap = Swap(layout.moves)
-            loaded = self._put_in_place(swap, dump)
+            loaded = self._load_into_built(layout, dump)
+            loaded = self._put_in_place(swap, dump, loaded)
         return self._outcome(report, layout, swap, loaded, clock.monotonic() - began)
 
     @property
@@ -191,27 +127,66 @@ class _Restore:
         return layout_in_place(self.snapshot, parts, stamp)
 
     def _refuse_if_unfit(self, layout: Layout) -> None:
-        target = self.options.target
-        if target is not None and target.exists() and any(target.iterdir()):
-            raise RefusedError(f"{target} is not empty.", hint="Name another --target.")
-        needed = sum(placement.root.size_bytes for placement in layout.placements)
-        for folder in layout.folders[:1]:
-            existing = next(path for path in (folder, *folder.parents) if path.exists())
-            free = shutil.disk_usage(existing).free
-            if free < needed:
-                raise LocalIOError(
-                    f"{existing} has {free} bytes free, the restore needs {needed}.",
-                    hint="Make room, or restore elsewhere with --target.",
-                )
+        if self.options.target is not None:
+            refuse_unless_empty(self.options.target)
+        for move in layout.moves:
+            if os.path.ismount(move.place):
+                raise LocalIOError(f"{move.place} cannot be replaced.", hint=MOUNT_POINT)
+        if self.loads_database or layout.moves:
+            self._refuse_if_site_unfit()
+        needs = [
+            (Path(os.fsdecode(placement.target)), placement.root.size_bytes)
+            for placement in layout.placements
+        ]
+        dump = database_root(roots_of(self.snapshot, self.options.parts))
+        if dump is not None and self.options.target is None:
+            needs.append((self.folder, dump.size_bytes))
+            if self.snapshot.owncloud.database_kind == "sqlite3":
+                needs.append((Path(self.snapshot.owncloud.database_name), dump.size_bytes))
+        check_room(needs)
+
+    def _refuse_if_site_unfit(self) -> None:
+        """See that what is not restored fits what is."""
+        root = self.context.config.owncloud.root
+        if not (root / "version.php").is_file():
+            raise OwncloudError(
+                f"{root}: there is no ownCloud to restore into.",
+                hint=f"Put the code of ownCloud {self.snapshot.owncloud.version} there first, "
+                "or restore elsewhere with --target.",
+            )
+        if Part.CONFIG in self.options.parts:
+            return
+        data_dir = str(self._site().instance.data_dir)
+        if Part.DATA in self.options.parts and data_dir != self.snapshot.owncloud.data_dir:
+            raise RefusedError(
+                f"The data directory was {self.snapshot.owncloud.data_dir}, "
+                f"but config.php now says {data_dir}.",
+                hint="Restore elsewhere with --target, then move the files.",
+            )
 
     def _plan(self, layout: Layout) -> RestorePlan:
         replaced = [str(move.place) for move in layout.moves if os.path.lexists(move.place)]
         if self.loads_database:
-            name = self.options.database_name or self.snapshot.owncloud.database_name
-            replaced.append(f"database {name}")
+            replaced.append(f"database {self._database_name()}")
         return RestorePlan(
             snapshot=self.stored.id, started=self.snapshot.started, replaced=replaced
         )
+
+    def _database_name(self) -> str:
+        if Part.CONFIG not in self.options.parts:
+            return self._settings(self._site()).name
+        snapshot = self.snapshot.owncloud
+        name = self.context.config.database.name or snapshot.database_name
+        return self._renamed(name, snapshot.database_kind)
+
+    def _renamed(self, name: str, kind: str) -> str:
+        wanted = self.options.database_name
+        if wanted is None:
+            return name
+        return str(Path(name).parent / wanted) if kind == "sqlite3" else wanted
+
+    def _site(self) -> Site:
+        return open_site(self.context, self.folder, demand_data=False)
 
     # -- building ----------------------------------------------------------------------------
 
@@ -229,8 +204,8 @@ class _Restore:
             placements.append(Placement(root, os.fsencode(dump)))
         total_bytes = sum(placement.root.size_bytes for placement in placements)
         monitor.step("Restoring files", total_bytes=total_bytes)
+        stack.callback(remove, [move.built.parent for move in layout.moves])
         self._make_folders(layout)
-        stack.callback(_remove, [move.built for move in layout.moves])
         restorer = Restorer(self.repository, monitor=monitor, owners=self.context.superuser)
         report = restorer.restore(placements)
         lost = [path for path in report.failed if dump and Path(path).is_relative_to(dump)]
@@ -244,7 +219,11 @@ class _Restore:
     def _make_folders(self, layout: Layout) -> None:
         try:
             for folder in layout.folders:
-                folder.mkdir(parents=True, exist_ok=True)
+                # The web server must get through to what stands in its old place; what is put
+                # elsewhere is nobody's business.
+                make_folder(folder, mode=0o755 if layout.moves else 0o700)
+            for move in layout.moves:
+                move.built.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise LocalIOError(
                 f"{error.filename} cannot be made: {error.strerror}.", hint="Check the rights."
@@ -252,35 +231,34 @@ class _Restore:
 
     # -- putting in place --------------------------------------------------------------------
 
-    def _put_in_place(self, swap: Swap, dump: Path | None) -> LoadReport | None:
+    def _put_in_place(
+        self, swap: Swap, dump: Path | None, loaded: LoadReport | None
+    ) -> LoadReport | None:
         if not swap.moves and not self.loads_database:
             return None
-        with self._frozen():
+        if not swap.moves and self._loads_beside():
+            return self._load(self._settings(self._site()), dump)
+        brings_config = Part.CONFIG in self.options.parts
+        standstill = Standstill(self.context, self.folder, brings_config=brings_config)
+        with standstill.before():
             self.context.monitor.step("Putting everything in place")
-            swap.make()
             try:
+                swap.make()
                 self._carry_over_database(swap)
-                return self._load(dump) if dump is not None and self.loads_database else None
+                with standstill.after():
+                    if self.loads_database and loaded is None:
+                        loaded = self._load(self._settings(self._site()), dump)
             except BaseException:
                 swap.undo()
                 raise
+        return loaded
 
-    def _frozen(self) -> ExitStack:
-        """Freeze what still runs; a site that is broken cannot be frozen, and need not be."""
-        stack = ExitStack()
-        try:
-            site = open_site(self.context, self.folder, demand_data=False)
-            freeze = stack.enter_context(site.maintenance.freeze())
-        except OwncloudError as error:
-            self.context.monitor.note(
-                f"ownCloud was not put into maintenance: {error.message} "
-                "Stop the web server if it runs."
-            )
-        else:
-            if freeze.found_on:
-                # The restored config.php knows nothing of it.
-                stack.callback(site.occ.set_maintenance, on=True)
-        return stack
+    def _loads_beside(self) -> bool:
+        """Return whether the database is loaded under a name that the running ownCloud has not."""
+        return (
+            self.options.database_name is not None
+            and self._database_name() != self._site().settings.name
+        )
 
     def _carry_over_database(self, swap: Swap) -> None:
         """Take along an SQLite file that lies in the data directory and is not restored."""
@@ -290,23 +268,35 @@ class _Restore:
         for move in swap.moves:
             if file.is_relative_to(move.place):
                 for old in _database_files(move.kept / file.relative_to(move.place)):
-                    new = move.place / old.relative_to(move.kept)
-                    old.rename(new)
-                    swap.done.append((old, new))
+                    swap.rename(old, move.place / old.relative_to(move.kept))
 
-    def _load(self, dump: Path) -> LoadReport:
-        site = open_site(self.context, self.folder, demand_data=False)
-        self.context.monitor.step("Loading the database")
+    def _load_into_built(self, layout: Layout, dump: Path | None) -> LoadReport | None:
+        """Load an SQLite database that belongs into a folder that is put in place anyway."""
+        if not self.loads_database or self.snapshot.owncloud.database_kind != "sqlite3":
+            return None
+        file = Path(self._database_name())
+        move = next((move for move in layout.moves if file.is_relative_to(move.place)), None)
+        if move is None:
+            return None
+        built = move.built / file.relative_to(move.place)
+        before = built.parent.stat()
+        loaded = self._load(DatabaseSettings(kind="sqlite3", name=str(built)), dump)
+        os.utime(built.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return replace(loaded, database=str(file))
+
+    def _load(self, settings: DatabaseSettings, dump: Path | None) -> LoadReport:
+        if dump is None:
+            raise DamagedError("The snapshot has no database.", hint="Restore with --data.")
         return load_database(
-            self._settings(site),
+            settings,
             DumpFolder(dump),
             clock=self.context.clock,
             monitor=self.context.monitor,
         )
 
     def _settings(self, site: Site) -> DatabaseSettings:
-        name = self.options.database_name
-        return site.settings if name is None else replace(site.settings, name=name)
+        settings = site.settings
+        return replace(settings, name=self._renamed(settings.name, settings.kind))
 
     def _outcome(
         self,
@@ -322,8 +312,8 @@ class _Restore:
             snapshot=self.stored.id,
             files=report.files,
             size_bytes=report.size_bytes,
-            failed=report.failed,
-            left_out=report.left_out,
+            failed=[_final(path, layout) for path in report.failed],
+            left_out=[_final(path, layout) for path in report.left_out],
             places=moved if target is None else [str(target)],
             kept=swap.kept(),
             database=loaded.database if loaded else None,
@@ -335,14 +325,29 @@ class _Restore:
         )
 
 
+def _choose(
+    snapshots: Sequence[StoredSnapshot], context: Context, options: RestoreOptions
+) -> StoredSnapshot:
+    """Take the latest, or that of a time, of this ownCloud if several share the repository."""
+    root = str(context.config.owncloud.root)
+    others = [stored for stored in snapshots if stored.snapshot.owncloud.root != root]
+    wanted = options.snapshot.lower()
+    if options.target is None and not any(stored.id.startswith(wanted) for stored in others):
+        mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
+        return select(mine or snapshots, options.snapshot)
+    return select(snapshots, options.snapshot)
+
+
+def _final(path: str, layout: Layout) -> str:
+    """Return where something that was built is in the end."""
+    for move in layout.moves:
+        if Path(path).is_relative_to(move.built):
+            return str(move.place / Path(path).relative_to(move.built))
+    return path
+
+
 def _database_files(file: Path) -> Iterator[Path]:
     for suffix in ("", "-wal", "-shm", "-journal"):
         candidate = file.with_name(file.name + suffix)
         if candidate.exists():
             yield candidate
-
-
-def _remove(folders: list[Path]) -> None:
-    for folder in folders:
-        if folder.exists():
-            shutil.rmtree(folder)

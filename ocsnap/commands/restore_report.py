@@ -1,0 +1,81 @@
+"""What is asked of a restore, what it is about to do, and what it tells of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from ocsnap.commands.layout import Part
+from ocsnap.repository.selector import LATEST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ALL_PARTS: Final = frozenset(Part)
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """What to restore, and where to.
+
+    Attributes:
+        parts: which parts of the snapshot.
+        snapshot: how the snapshot is named; see `select`.
+        target: an empty or absent folder for the files and the dump; None: where they were.
+        database_name: load the database under this name instead of its own.
+    """
+
+    parts: frozenset[Part] = ALL_PARTS
+    snapshot: str = LATEST
+    target: Path | None = None
+    database_name: str | None = None
+
+
+class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore is about to do.
+
+    Attributes:
+        snapshot: id of the snapshot.
+        started: when its backup began; seconds since the epoch.
+        replaced: folders and databases that it replaces; they are kept under other names.
+    """
+
+    snapshot: str
+    started: float
+    replaced: list[str]
+
+
+class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore did.
+
+    Attributes:
+        snapshot: id of the snapshot.
+        files: entries restored.
+        size_bytes: sizes of the regular files.
+        failed: paths that could not be restored, or not whole.
+        left_out: sockets and devices.
+        places: where the files are now.
+        kept: where what stood there before is now.
+        database: where the database is now; None if none was loaded.
+        kept_database: where the previous database is now.
+        tables: tables loaded.
+        rows: rows loaded.
+        seconds: how long it took.
+        notes: sentences worth reading.
+    """
+
+    snapshot: str
+    files: int
+    size_bytes: int
+    failed: list[str]
+    left_out: list[str]
+    places: list[str]
+    kept: list[str]
+    database: str | None
+    kept_database: str | None
+    tables: int
+    rows: int
+    seconds: float
+    notes: list[str]
