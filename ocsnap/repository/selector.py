@@ -35,6 +35,8 @@ def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
         raise NoSnapshotError("There is no snapshot yet.", hint="Run: ocsnap backup.")
     if wanted == LATEST:
         return snapshots[-1]
+    if not wanted:
+        raise NoSnapshotError("No snapshot is named.", hint="Give an id, a time, or latest.")
     found = [stored for stored in snapshots if stored.id.startswith(wanted.lower())]
     if len(found) == 1:
         return found[0]
@@ -54,11 +56,11 @@ def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
 def _moment(wanted: str) -> float:
     try:
         moment = datetime.fromisoformat(wanted)
-    except ValueError:
+        if len(wanted) == _DAY_LENGTH:
+            moment += timedelta(days=1)
+        return moment.timestamp()
+    except (ValueError, OverflowError):
         raise NoSnapshotError(
             f"There is no snapshot {wanted}.",
             hint="List them: ocsnap snapshots. A time is written like 2026-11-01T20:30.",
         ) from None
-    if len(wanted) == _DAY_LENGTH:
-        moment += timedelta(days=1)
-    return moment.timestamp()
