@@ -21,7 +21,8 @@ from ocsnap.commands.owners import group_names, user_names
 from ocsnap.commands.report import BackupReport, WindowReport
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
-from ocsnap.commands.sources import config_source
+from ocsnap.commands.sources import config_source, own_folders, refuse_inside
+from ocsnap.commands.unlock import unlock
 from ocsnap.commands.window import Window
 from ocsnap.errors import ConfigError
 from ocsnap.owncloud.maintenance import Freeze
@@ -78,8 +79,13 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
     folder = state_dir(context)
     with run_lock(folder, "a backup"), ExitStack() as stack:
         context.monitor.step("Checking")
+        # First of all: users may be locked out since an ocsnap died, and config.php says so too.
+        unlock(context)
         site = open_site(context, folder)
+        refuse_inside(site.instance.data_dir, own_folders(context))
         site.database.check()
+        if _freezes(context, options):
+            site.occ.maintenance()  # what cannot be asked cannot be frozen after hours of uploads
         snapshot = _file_system_snapshot(context, options)
         spool = Spool(context.config.backup.spool_dir or folder / "spool")
         opened = connect(context, create=True)
@@ -145,15 +151,13 @@ class _Backup:
         return archived.root
 
     def _window(self, passes: FilePasses, options: BackupOptions) -> Window:
-        config = self.context.config
-        enabled = config.maintenance.enabled
         return Window(
             self.context,
             self.site,
             passes,
             self.spool,
             snapshot=self.snapshot,
-            freezes=enabled if options.maintenance is None else options.maintenance,
+            freezes=_freezes(self.context, options),
             freeze=Freeze(),
         )
 
@@ -265,6 +269,11 @@ def _file_system_snapshot(context: Context, options: BackupOptions) -> FileSyste
     return FileSystemSnapshot(
         command, cleanup, path, environment=context.environment, monitor=context.monitor
     )
+
+
+def _freezes(context: Context, options: BackupOptions) -> bool:
+    wanted = options.maintenance
+    return context.config.maintenance.enabled if wanted is None else wanted
 
 
 def _key(root: Root) -> RootKey:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
+from ocsnap.errors import ConfigError
 from ocsnap.owncloud.kept_config import SPARE_NAME
 from ocsnap.repository.snapshot import RootKind
 from ocsnap.snapshot.archiver import Source
@@ -12,8 +15,8 @@ from ocsnap.snapshot.exclusion import Exclusion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from ocsnap.commands.context import Context
     from ocsnap.owncloud.homes import Home
     from ocsnap.owncloud.instance import Instance
 
@@ -23,6 +26,37 @@ ALWAYS_LEFT_OUT: Final = ("*.part",)
 LEFT_OUT_OF_HOMES: Final = ("cache", "uploads")
 LEFT_OUT_OF_DATA: Final = ("owncloud.log*", "crash-*.log", "cron.lock", "updater-*")
 """What ownCloud makes again by itself, and its logs, which are not its users' data."""
+
+
+def own_folders(context: Context) -> list[tuple[str, Path]]:
+    """Return the folders that ocsnap itself writes to, each with the key that names it."""
+    config = context.config
+    folders = [("backup.state_dir", config.backup.state_dir)]
+    if config.backup.spool_dir is not None:
+        folders.append(("backup.spool_dir", config.backup.spool_dir))
+    if config.repository.url.startswith("file://"):
+        path = unquote(config.repository.url.removeprefix("file://"))
+        folders.append(("repository.url", Path(path)))
+    return folders
+
+
+def refuse_inside(data_dir: Path, folders: Sequence[tuple[str, Path]]) -> None:
+    """See that no backup contains the backups, which would double with every run.
+
+    Args:
+        data_dir: ownCloud's data directory.
+        folders: folders of ocsnap's own, each with the key that names it.
+
+    Raises:
+        ConfigError: one lies in the data directory.
+    """
+    inside = data_dir.resolve()
+    for key, folder in folders:
+        if folder.resolve().is_relative_to(inside):
+            raise ConfigError(
+                f"{key}: {folder} lies in ownCloud's data directory.",
+                hint="Name a folder outside of it.",
+            )
 
 
 def config_source(instance: Instance) -> Source:
