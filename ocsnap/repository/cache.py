@@ -256,20 +256,18 @@ class Cache:
         return {row[0] for row in rows}
 
     def drop_index(self, index_id: bytes) -> None:
-        """Forget the packs of an index object that is gone."""
-        self._drop("index_id = ?", (index_id,))
+        """Note that an index object is gone: its packs are listed by none any more."""
+        with self._writing() as db:
+            db.execute("UPDATE pack SET index_id = NULL WHERE index_id = ?", (index_id,))
+        self.commit()
 
     def drop_pack(self, pack: bytes) -> None:
         """Forget one pack that is gone."""
-        self._drop("id = ?", (pack,))
-
-    def _drop(self, condition: str, values: tuple[object, ...]) -> None:
         with self._writing() as db:
             db.execute(
-                f"DELETE FROM blob WHERE pack IN (SELECT number FROM pack WHERE {condition})",  # noqa: S608 - a constant
-                values,
+                "DELETE FROM blob WHERE pack = (SELECT number FROM pack WHERE id = ?)", (pack,)
             )
-            db.execute(f"DELETE FROM pack WHERE {condition}", values)  # noqa: S608 - a constant
+            db.execute("DELETE FROM pack WHERE id = ?", (pack,))
         self.commit()
 
     # -- held content ------------------------------------------------------------------------
@@ -322,9 +320,14 @@ class Cache:
             db.execute("INSERT OR REPLACE INTO snapshot VALUES (?, ?)", (name, content))
         self.commit()
 
-    def held_snapshots(self) -> dict[str, bytes]:
-        """Return the contents of the snapshots that are kept here, by object name."""
-        return dict(self._all("SELECT name, content FROM snapshot"))
+    def held_snapshots(self) -> set[str]:
+        """Return the names of the snapshots whose contents are kept here."""
+        return {name for (name,) in self._all("SELECT name FROM snapshot")}
+
+    def held_snapshot(self, name: str) -> bytes | None:
+        """Return the content of a snapshot that is kept here."""
+        rows = self._all("SELECT content FROM snapshot WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
 
     def drop_snapshot(self, name: str) -> None:
         """Forget a snapshot that is gone."""
@@ -337,10 +340,13 @@ class Cache:
         rows = self._all("SELECT value FROM note WHERE key = ?", (key,))
         return str(rows[0][0]) if rows else None
 
-    def set_note(self, key: str, value: str) -> None:
-        """Keep a note."""
+    def set_note(self, key: str, value: str | None) -> None:
+        """Keep a note; None takes it away."""
         with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
+            if value is None:
+                db.execute("DELETE FROM note WHERE key = ?", (key,))
+            else:
+                db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
         self.commit()
 
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from ocsnap.errors import (
     CryptoError,
+    DamagedError,
     NoRepositoryError,
     ObjectExistsError,
     ObjectMissingError,
     StorageError,
 )
+from ocsnap.monitor import Problem
 from ocsnap.repository import description as descriptions
 from ocsnap.repository import index as indexes
 from ocsnap.repository import snapshot as snapshots
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.snapshot import Snapshot
     from ocsnap.storage.storage import Storage
 
+_DOUBTFUL: Final = "something that was stored may be lost"
 _LIVE_COUNT: Final = "held after the last trim"
 _SMALL_CACHE: Final = 10_000
 
@@ -66,37 +69,53 @@ class Repository:
         self.cache.close()
         self.cipher.close()
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether blobs that the latest snapshots need may be lost, until the next commit.
+
+        As long as it is so, a backup may take over from an earlier snapshot only what it has looked
+        up in the index.
+        """
+        return self.cache.note(_DOUBTFUL) is not None
+
     def synchronise(self, monitor: Monitor) -> None:
         """Bring the local index in step with the storage.
 
         Args:
-            monitor: is told of index objects that are gone, or that this host cannot read.
+            monitor: is told of index objects that are gone or damaged, or that this host cannot
+                read.
 
         Raises:
             StorageError: the storage lists nothing although there must be something.
-            DamagedError: an index object is damaged.
         """
         listed = {info.name for info in self.storage.list(indexes.FOLDER)}
         known = {indexes.index_name(index): index for index in self.cache.index_ids()}
-        if known and not listed:
+        if known and not listed and not any(self.storage.list(snapshots.FOLDER)):
             raise StorageError(
                 "The storage lists no index although backups were written there.",
                 hint="Check that repository.url names the right place.",
             )
+        self._take_unknown(sorted(listed - known.keys()), monitor)
+        # Only now: what is listed by an index that somebody wrote in their place stays with that.
         for name in known.keys() - listed:
-            monitor.note(f"{name} is gone: what it listed is stored again when it is needed.")
+            monitor.note(f"{name} is gone: what this host knows of it will be listed anew.")
             self.cache.drop_index(known[name])
             self.cache.expect_no_more(name)
         self._drop_lost_packs()
-        unknown = sorted(listed - known.keys())
-        if unknown and not self.cipher.can_decrypt:
+
+    def _take_unknown(self, names: list[str], monitor: Monitor) -> None:
+        if names and not self.cipher.can_decrypt:
             monitor.note(
-                f"{len(unknown)} index objects were written elsewhere and cannot be read without "
+                f"{len(names)} index objects were written elsewhere and cannot be read without "
                 "the secret key: what they list may be stored once more."
             )
             return
-        for name in unknown:
-            self.take_index(name)
+        for name in names:
+            try:
+                self.take_index(name)
+            except (DamagedError, ObjectMissingError) as error:
+                self.cache.set_note(_DOUBTFUL, name)
+                monitor.problem(Problem(name, error.message))
 
     def take_index(self, name: str) -> None:
         """Learn from an index object what lies where.
@@ -117,6 +136,7 @@ class Repository:
             try:
                 self.storage.stat(pack.name)
             except ObjectMissingError:
+                self.cache.set_note(_DOUBTFUL, pack.name)
                 self.cache.drop_pack(pack.pack)
 
     def flush(self) -> None:
@@ -146,6 +166,7 @@ class Repository:
         name = snapshots.snapshot_name(snapshot.started, digest)
         self.cache.expect(self.storage.put(name, message, sha256=digest))
         self.cache.hold_snapshot(name, content)
+        self.cache.set_note(_DOUBTFUL, None)
         return StoredSnapshot(id=digest, name=name, snapshot=snapshot)
 
     def trim_cache(self, snapshot: Snapshot) -> None:
@@ -166,14 +187,12 @@ class Repository:
         """Return all snapshots that this host can read, oldest first.
 
         Args:
-            monitor: is told of those that are gone, or that it cannot read.
-
-        Raises:
-            DamagedError: a snapshot object is damaged or not signed as it must be.
+            monitor: is told of those that are gone or damaged, are not signed as they must be, or
+                that this host cannot read.
         """
         held = self.cache.held_snapshots()
         listed = sorted(info.name for info in self.storage.list(snapshots.FOLDER))
-        for gone in held.keys() - set(listed):
+        for gone in held - set(listed):
             monitor.note(f"{gone} is gone from the storage.")
             self.cache.drop_snapshot(gone)
             self.cache.expect_no_more(gone)
@@ -182,7 +201,11 @@ class Repository:
             if name not in held and not self.cipher.can_decrypt:
                 monitor.note(f"{name} was written elsewhere and needs the secret key.")
                 continue
-            found.append(self.snapshot(name))
+            try:
+                found.append(self.snapshot(name))
+            except (DamagedError, ObjectMissingError) as error:
+                # One that is lost must not keep anybody from the others.
+                monitor.problem(Problem(name, error.message))
         return found
 
     def snapshot(self, name: str) -> StoredSnapshot:
@@ -195,7 +218,7 @@ class Repository:
             DamagedError: it is damaged or not signed as it must be.
             NoSecretKeyError: this host cannot decrypt it.
         """
-        content = self.cache.held_snapshots().get(name)
+        content = self.cache.held_snapshot(name)
         if content is None:
             message = self.reader.object(name)
             content = bytes(self.cipher.decrypt(message, signed=True))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from ocsnap.errors import LocalIOError
+from ocsnap.errors import DamagedError, LocalIOError, NoSecretKeyError, ObjectMissingError
 from ocsnap.monitor import Problem
 from ocsnap.repository import tree
 from ocsnap.repository.blob import LONGEST_BLOB_BYTES
@@ -109,9 +109,8 @@ class Archiver:
         self._clock = clock
         self._monitor = monitor
         self._readers = readers
-        self._files = FileReader(
-            ContentStore(writer=repository.writer, reader=repository.reader), clock
-        )
+        self._contents = ContentStore(writer=repository.writer, reader=repository.reader)
+        self._files = FileReader(self._contents, clock)
 
     def archive(self, source: Source, previous: Root | None) -> Archived:
         """Archive a folder.
@@ -130,11 +129,13 @@ class Archiver:
         began = self._clock.now()
         run = _Run(
             repository=self._repository,
+            contents=self._contents,
             files=self._files,
             clock=self._clock,
             monitor=self._monitor,
             source=source,
             assembly=Assembly(self._repository.writer),
+            doubtful=self._repository.doubtful,
         )
         entry = run.archive(previous.entry if previous else None, self._readers)
         figures = run.tally.statistics
@@ -157,6 +158,7 @@ class _Run:
     """The archiving of one folder."""
 
     repository: Repository
+    contents: ContentStore
     files: FileReader
     clock: Clock
     monitor: Monitor
@@ -165,6 +167,7 @@ class _Run:
     tally: Tally = field(default_factory=Tally)
     scan_seconds: float = 0.0
     read_seconds: float = 0.0
+    doubtful: bool = False
 
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path
@@ -242,6 +245,7 @@ class _Run:
         """Return whether a folder can be taken over: one written to past ownCloud is looked at."""
         return (
             directory.parent is None
+            and not self.doubtful
             and found.name in self.source.trusted
             and stat.S_ISDIR(found.status.st_mode)
             and is_same(previous, found.status)
@@ -249,6 +253,8 @@ class _Run:
 
     def _is_unchanged(self, directory: Directory, found: Found, previous: Entry) -> bool:
         if self.source.unsteady and directory.folder + found.name in self.source.unsteady:
+            return False
+        if self.doubtful and not self.contents.has_all(previous):
             return False
         return is_unchanged(previous, found.status)
 
@@ -265,10 +271,16 @@ class _Run:
     def _previous_listing(self, directory: Directory) -> dict[bytes, Entry]:
         if directory.previous is None:
             return {}
-        return {entry.name: entry for entry in self._listing(directory.previous)}
-
-    def _listing(self, entry: Entry) -> list[Entry]:
-        return tree.decode(self.repository.reader.load_all(entry.subtree))
+        subtree = directory.previous.subtree
+        try:
+            listing = tree.decode(self.repository.reader.load_all(subtree))
+        except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
+            self.monitor.note(f"{os.fsdecode(directory.path)} is read anew: {error.message}")
+            directory.changed = True
+            return {}
+        if self.doubtful and not all(self.repository.cache.has(blob) for blob in subtree):
+            directory.changed = True
+        return {entry.name: entry for entry in listing}
 
     def _open_subdirectory(
         self, directory: Directory, found: Found, previous: Entry | None

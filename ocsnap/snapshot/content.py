@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocsnap.errors import DamagedError, NoSecretKeyError
+from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
 from ocsnap.librsync import Signer, block_length
 from ocsnap.repository.blob import LONGEST_BLOB_BYTES, BlobKind, blob_id
 from ocsnap.repository.tree import Extent
@@ -67,7 +67,7 @@ class ContentStore:
         if not size_bytes:
             return StoredContent(0, None, (), (), 0, delta=False)
         content = blob_id(data)
-        if previous is not None and previous.content == content:
+        if previous is not None and previous.content == content and self.has_all(previous):
             return _unchanged(previous)
         signed = size_bytes >= SHORTEST_SIGNED_BYTES
         signature = self._sign([data], size_bytes) if signed else ()
@@ -131,6 +131,10 @@ class ContentStore:
             delta=isinstance(target, DeltaWriter),
         )
 
+    def has_all(self, entry: Entry) -> bool:
+        """Return whether the repository has all of a file's content."""
+        return all(self._writer.has(piece.blob) for piece in entry.pieces())
+
     def _store_delta(
         self,
         chunks: Iterator[Buffer],
@@ -154,11 +158,11 @@ class ContentStore:
         """Return the signature of an old version, None where no delta can be built on it."""
         if previous is None or not previous.signature:
             return None
-        if not all(self._writer.has(piece.blob) for piece in previous.pieces()):
+        if not self.has_all(previous):
             return None
         try:
             return b"".join(self._reader.load_all(previous.signature))
-        except (DamagedError, NoSecretKeyError):
+        except (DamagedError, ObjectMissingError, NoSecretKeyError):
             # Without it the content is stored whole, which also mends the damage.
             return None
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
+from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
 from ocsnap.repository import tree
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.repository.tree import Entry
@@ -112,7 +115,9 @@ class StreamArchiver:
         figures.deduplicated_bytes += stored.size_bytes - stored.new_bytes
         name = stream.name.rpartition("/")[2].encode()
         if previous is not None and previous.content == stored.content:
-            return previous
+            return msgspec.structs.replace(
+                previous, extents=stored.extents, signature=stored.signature
+            )
         return Entry(
             name,
             _FILE_MODE,
@@ -133,7 +138,11 @@ class StreamArchiver:
             yield chunk
 
     def _files(self, folder: Entry, path: bytes) -> Iterator[tuple[bytes, Entry]]:
-        listing = tree.decode(self._repository.reader.load_all(folder.subtree))
+        try:
+            listing = tree.decode(self._repository.reader.load_all(folder.subtree))
+        except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
+            self._monitor.note(f"Streams are stored whole: {error.message}")
+            return
         for entry in listing:
             if entry.is_directory:
                 yield from self._files(entry, path + entry.name + b"/")
