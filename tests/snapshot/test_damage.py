@@ -1,0 +1,208 @@
+"""Damage of every sort to every kind of object: it is named, and all else can be got back."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocsnap.errors import DamagedError, NoRepositoryError
+from ocsnap.monitor import SilentMonitor
+from ocsnap.repository.repository import open_repository
+from ocsnap.storage.memory import MemoryStorage
+from tests.repository.workshop import Workshop, passphrase_cipher
+from tests.snapshot.likeness import Likeness, differences, portrait
+from tests.snapshot.studio import Backup, Studio
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ocsnap.snapshot.checker import CheckReport
+
+KINDS = ["packs/", "meta/", "index/", "snapshots/"]
+DELETE, TRUNCATE, FLIP, SWAP, OLD = "delete", "truncate", "flip a bit", "swap two", "an old one"
+ACTIONS = [DELETE, TRUNCATE, FLIP, SWAP, OLD]
+
+
+@dataclass
+class Scene:
+    """Three backups of a folder, and what it looked like each time."""
+
+    studio: Studio
+    folder: Path
+    backups: list[Backup]
+    portraits: list[dict[bytes, Likeness]]
+    objects: dict[str, bytes]
+
+    def victims(self, kind: str) -> list[str]:
+        """Return an object of the first backup and one of the second."""
+        return [name for name in self.objects if name.startswith(kind)][:2]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    folder = tmp_path_factory.mktemp("folder")
+    storage = MemoryStorage()
+    studio = Studio(Workshop(tmp_path_factory.mktemp("workshop"), storage))
+    backups, portraits = [], []
+    rng = random.Random(1)
+    for day in range(3):
+        below = folder / f"day {day}"
+        below.mkdir()
+        for number in range(3):
+            (below / f"file {number}").write_bytes(rng.randbytes(1000 + day))
+        (below / "large").write_bytes(rng.randbytes(200_000))
+        with (folder / "day 0" / "large").open("r+b") as large:
+            large.seek(1000 * day)
+            large.write(b"edited on another day")
+        backups.append(studio.backup(folder))
+        portraits.append(portrait(folder))
+    return Scene(studio, folder, backups, portraits, storage.objects)
+
+
+@pytest.fixture
+def scene(prepared: Scene, tmp_path: Path) -> Scene:
+    """A copy of the repository and of the host's cache, to be damaged at will."""
+    state = tmp_path / "workshop"
+    shutil.copytree(prepared.studio.workshop.folder, state)
+    storage = MemoryStorage()
+    storage.objects = dict(prepared.objects)
+    studio = Studio(Workshop(state, storage))
+    return replace(prepared, studio=studio, objects=storage.objects)
+
+
+def damage(objects: dict[str, bytes], victims: list[str], action: str) -> set[str]:
+    """Damage the second victim, or both; return the names of those that suffer."""
+    first, last = victims
+    content = objects[last]
+    if action == DELETE:
+        del objects[last]
+    elif action == TRUNCATE:
+        objects[last] = content[: len(content) // 2]
+    elif action == FLIP:
+        middle = len(content) // 2
+        objects[last] = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    elif action == SWAP:
+        objects[last], objects[first] = objects[first], content
+        return {first, last}
+    else:
+        objects[last] = objects[first]
+    return {last}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_check_names_what_is_damaged_and_who_suffers(scene: Scene, kind: str, action: str):
+    damaged = damage(scene.objects, scene.victims(kind), action)
+    reports = [scene.studio.check(read_data=read_data) for read_data in (False, True)]
+    for report in reports:
+        assert not report.sound
+        assert {item.name for item in report.damages} == damaged
+        assert all(item.reason for item in report.damages)
+    # What the cache still has of a lost object is no comfort to whoever loses the host too.
+    assert reports[0].files == reports[1].files
+    assert bool(reports[0].files) == (kind in {"packs/", "meta/"})
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_that_is_not_damaged_comes_back_elsewhere(
+    scene: Scene, tmp_path: Path, kind: str, action: str
+):
+    damaged = damage(scene.objects, scene.victims(kind), action)
+    elsewhere = scene.studio.elsewhere("new")
+    check = elsewhere.check(read_data=True)
+    # Of what is gone altogether, only its own host and those who miss it can know.
+    gone = action == DELETE and kind in {"index/", "snapshots/"}
+    assert {item.name for item in check.damages} == (set() if gone else damaged)
+    assert check.sound == (gone and kind == "snapshots/")
+    monitor = SilentMonitor()
+    with elsewhere.synchronised() as repository:
+        readable = repository.snapshots(monitor)
+    lost_snapshots = (2 if action == SWAP else 1) if kind == "snapshots/" else 0
+    assert len(readable) == 3 - lost_snapshots
+    assert len(monitor.problems) == (0 if gone else lost_snapshots)
+    for number, backup in enumerate(scene.backups):
+        if backup.stored in readable:
+            assert_all_else_comes_back(scene, elsewhere, check, number, tmp_path / f"{number}")
+
+
+def assert_all_else_comes_back(
+    scene: Scene, elsewhere: Studio, check: CheckReport, number: int, target: Path
+):
+    stored = scene.backups[number].stored
+    lost = {os.path.relpath(path, target) for path in elsewhere.restore(stored, target).failed}
+    named = [path for path, ids in check.files.items() if stored.short_id in ids]
+    assert lost == {os.path.relpath(path, scene.folder) for path in named}
+    wanted = {
+        name: likeness
+        for name, likeness in scene.portraits[number].items()
+        if not any(is_at_or_below(name.decode(), path) for path in lost)
+    }
+    back = {
+        name: likeness
+        for name, likeness in portrait(target).items()
+        if (name.decode() or ".") not in lost
+    }
+    assert differences(wanted, back) == []
+
+
+def is_at_or_below(name: str, path: str) -> bool:
+    return path in {".", name} or name.startswith(f"{path}/")
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("kind", ["index/", "snapshots/"])
+def test_the_next_backup_is_whole_again(scene: Scene, tmp_path: Path, kind: str, action: str):
+    """Also on a host that has lost its cache: what nobody finds any more is stored once more."""
+    damage(scene.objects, scene.victims(kind), action)
+    elsewhere = scene.studio.elsewhere("new")
+    (scene.folder / f"new file {action} {kind[:-1]}").write_text("of the day after")
+    backup = elsewhere.backup(scene.folder)
+    assert backup.statistics.errors == 0
+    target = tmp_path / "restored"
+    report = scene.studio.elsewhere("third").restore(backup.stored, target)
+    assert report.failed == []
+    assert differences(portrait(scene.folder), portrait(target)) == []
+
+
+def test_an_index_that_is_gone_is_written_anew_by_the_host_that_knew_it(
+    scene: Scene, tmp_path: Path
+):
+    for name in [name for name in scene.objects if name.startswith("index/")]:
+        del scene.objects[name]
+    backup = scene.studio.backup(scene.folder)
+    assert backup.statistics.files_read == backup.statistics.new_files
+    elsewhere = scene.studio.elsewhere("new")
+    for number, stored in enumerate([*(each.stored for each in scene.backups), backup.stored]):
+        assert elsewhere.restore(stored, tmp_path / f"{number}").failed == []
+
+
+@pytest.mark.parametrize("action", [DELETE, FLIP])
+def test_a_lost_listing_does_not_stop_the_next_backup(scene: Scene, action: str):
+    damage(scene.objects, scene.victims("meta/"), action)
+    backup = scene.studio.elsewhere("new").backup(scene.folder)
+    assert backup.statistics.errors == 0
+    assert any("is read anew" in note for note in backup.monitor.notes)
+
+
+def test_a_description_that_is_gone_is_told(scene: Scene):
+    del scene.objects["ocsnap.json"]
+    workshop = scene.studio.workshop
+    with pytest.raises(NoRepositoryError):
+        open_repository(
+            workshop.storage, passphrase_cipher(workshop.folder), state_dir=workshop.state_dir
+        )
+
+
+@pytest.mark.parametrize("place", range(0, 300, 20))
+def test_a_damaged_description_is_told(scene: Scene, tmp_path: Path, place: int):
+    content = scene.objects["ocsnap.json"]
+    scene.objects["ocsnap.json"] = content[:place] + b"\x1f" + content[place + 1 :]
+    with pytest.raises(DamagedError) as caught:
+        scene.studio.check(read_data=False)
+    assert caught.value.name == "ocsnap.json"
