@@ -9,7 +9,7 @@ _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 """Parameters of mallopt(3), glibc's malloc.h."""
 
-_LARGE_BYTES: Final = 1024 * 1024
+_LARGE_BYTES: Final = 128 * 1024
 _ARENAS: Final = 2
 
 

@@ -106,7 +106,7 @@ class Cache:
         self._path.chmod(0o600)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA cache_size = -16384")
+        db.execute("PRAGMA cache_size = -8192")
         return db
 
     @staticmethod

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from ocsnap.repository.blob import Buffer, Frame
 
-TARGET_BYTES: Final = 32 * MIB
+TARGET_BYTES: Final = 20 * MIB
+"""Five of them pass through memory at a time, on both sides of gpg; the whole program has 256 MiB.
+Larger ones would spare requests (65 GB are 3,300 of them, two cents), smaller ones gpg's starts."""
+
+META_TARGET_BYTES: Final = 8 * MIB
 TRAILER_MAGIC: Final = b"ocsnapP1"
 MOST_BLOBS: Final = 65_536
 """A pack is full at this many blobs even if they are tiny, which bounds its trailer."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _Work = TypeVar("_Work")
 
 PACKS_IN_FLIGHT: Final = 2
-"""Full packs that are being encrypted or sent at once: one gpg for each core, 32 MiB each."""
+"""Full packs that are being encrypted or sent at once: one gpg for each core."""
 
 
 class _Sealed(NamedTuple):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import zstandard
 
 from ocsnap.repository.blob import BlobKind, Frame, blob_id
+from ocsnap.repository.pack import META_TARGET_BYTES, TARGET_BYTES
 from ocsnap.repository.packer import Packer
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 COMPRESSION_LEVEL: Final = 3
 
+_TARGETS: Final = {BlobKind.CONTENT: TARGET_BYTES, BlobKind.META: META_TARGET_BYTES}
+
 
 class BlobWriter:
     """Stores blobs that the repository has not yet; may be used from several threads."""
@@ -31,8 +34,14 @@ class BlobWriter:
         self._on_the_way: set[bytes] = set()
         self._compressors = threading.local()
         self._packers = {
-            kind: Packer(kind, storage=storage, cipher=cipher, stored=self._stored)
-            for kind in BlobKind
+            kind: Packer(
+                kind,
+                storage=storage,
+                cipher=cipher,
+                stored=self._stored,
+                target_bytes=target_bytes,
+            )
+            for kind, target_bytes in _TARGETS.items()
         }
 
     def save(
