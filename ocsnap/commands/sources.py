@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
@@ -60,8 +61,8 @@ def refuse_inside(data_dir: Path, folders: Sequence[tuple[str, Path]]) -> None:
 
 
 def config_source(instance: Instance) -> Source:
-    """Return the folder with config.php."""
-    path = os.fsencode(instance.config_dir)
+    """Return the folder with config.php; a link to it (as container images have) is followed."""
+    path = os.path.realpath(os.fsencode(instance.config_dir))
     exclusion = Exclusion((), paths=[os.fsencode(SPARE_NAME)])
     return Source(RootKind.CONFIG, "config", path, exclusion)
 
@@ -80,7 +81,9 @@ def data_sources(
     Returns:
         The folders to archive; together they are the data directory and all homes.
     """
-    data_dir = instance.data_dir
+    data_dir = instance.data_dir.resolve()
+    # A home may be a link to another disk: the link is data, what it leads to is the home.
+    homes = [replace(home, path=home.path.resolve()) for home in homes]
     inside = [path for home in homes if (path := _below(home.path, data_dir)) is not None]
     database = [] if database_file is None else _database_files(database_file, data_dir)
     patterns = [*ALWAYS_LEFT_OUT, *exclude]

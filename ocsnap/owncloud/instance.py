@@ -77,7 +77,7 @@ class Instance:
         root: folder with occ and version.php.
         config_dir: folder of config.php and its overlays.
         config_path: config.php itself, links resolved.
-        data_dir: `datadirectory`, which may lie outside the root.
+        data_dir: `datadirectory`, which may lie outside the root; links resolved.
         version: of the code, such as "11.0.0".
         installed_version: of the database's structure, such as "11.0.0.0"; differs from
             `version` while an upgrade is pending.
@@ -145,7 +145,7 @@ class Instance:
         owner = config_path.stat()
         reader = _Settings(settings, config_path)
         _refuse_unsupported(reader)
-        data_dir = reader.path("datadirectory", root / "data")
+        data_dir = reader.path("datadirectory", root / "data").resolve()
         if demand_data:
             _check_data_dir(data_dir)
         return cls(
