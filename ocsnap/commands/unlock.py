@@ -26,5 +26,7 @@ def unlock(context: Context) -> str | None:
         MaintenanceLeftOnError: it could not be lifted.
     """
     environment = child_environment(context.environment)
-    means = lift(state_dir(context), monitor=context.monitor, environment=environment)
+    means = lift(
+        state_dir(context), clock=context.clock, monitor=context.monitor, environment=environment
+    )
     return None if means is None else means.value

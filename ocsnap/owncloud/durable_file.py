@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def write_durably(
     """
     # A name that nobody can guess, opened only if it is new: in the folder of the web server's
     # user, a link laid there before would make root write elsewhere.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.ocsnap")
+    part = path.with_name(f".{path.name}.{os.urandom(8).hex()}.ocsnap")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(part, flags, 0o600)
     try:

@@ -14,13 +14,17 @@ from ocsnap.owncloud.config_php import overlays, read_config_php, read_single
 from ocsnap.owncloud.deferred_signals import deferred_signals
 from ocsnap.owncloud.kept_config import KeptConfig
 from ocsnap.owncloud.lease import read_lease, remove_lease
+from ocsnap.owncloud.lift_lock import lift_lock
 from ocsnap.owncloud.occ import Occ
 from ocsnap.owncloud.php_value import truth
+from ocsnap.owncloud.toggles import await_toggles, unfinished_toggles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ocsnap.clock import Clock
     from ocsnap.monitor import Monitor
+    from ocsnap.owncloud.lease import Lease
 
 _SETTING = re.compile(
     rb"""((['"])maintenance\2\s*(?:=>|\]\s*=)\s*)(?:true|1|'[^']*'|"[^"]*")""", re.IGNORECASE
@@ -153,13 +157,17 @@ def _others(settings: dict[str, object]) -> dict[str, object]:
 def lift(
     state_dir: Path,
     *,
+    clock: Clock,
     monitor: Monitor,
     environment: Mapping[str, str] = DEFAULT_ENVIRONMENT,
 ) -> Means | None:
     """Lift the maintenance that a dead ocsnap left behind.
 
+    A guardian that is doing so at this moment is waited for.
+
     Args:
         state_dir: ocsnap's folder, with the lease.
+        clock: measures and waits.
         monitor: is told what was done.
         environment: the environment for occ and PHP.
 
@@ -169,22 +177,68 @@ def lift(
     Raises:
         BusyError: the process that holds the lease is alive.
         MaintenanceLeftOnError: nothing helped; the lease stays for the next try.
+        LocalIOError: the lease cannot be read.
     """
-    lease = read_lease(state_dir)
-    if lease is None:
+    if read_lease(state_dir) is None:
         return None
-    if lease.is_alive():
-        raise BusyError(
-            f"Another ocsnap (process {lease.pid}) holds {lease.root} in maintenance.",
-            hint="Wait for its end.",
-        )
+    with lift_lock(state_dir, monitor):
+        lease = read_lease(state_dir)
+        if lease is None:
+            return None
+        if lease.is_alive():
+            raise BusyError(
+                f"Another ocsnap (process {lease.pid}) holds {lease.root} in maintenance.",
+                hint="Wait for its end.",
+            )
+        monitor.note(f"An ocsnap that died left {lease.root} in maintenance: lifting it.")
+        return lift_lease(state_dir, lease, clock, monitor, environment)
+
+
+def lift_lease(
+    state_dir: Path,
+    lease: Lease,
+    clock: Clock,
+    monitor: Monitor,
+    environment: Mapping[str, str],
+) -> Means:
+    """Lift the maintenance that a lease stands for, and remove the lease.
+
+    Args:
+        state_dir: ocsnap's folder.
+        lease: the lease of a process that does not lift it any more.
+        clock: measures and waits.
+        monitor: is told of everything unusual.
+        environment: the environment for occ and PHP.
+
+    Returns:
+        What lifted it.
+
+    Raises:
+        MaintenanceLeftOnError: nothing helped; the lease stays for the next try.
+    """
     spare = Path(lease.spare) if lease.spare else None
     config_path, root = Path(lease.config_path), Path(lease.root)
     kept = KeptConfig(config_path, Path(lease.copy), spare, lease.uid, lease.gid, lease.mode)
     lifter = Lifter(kept, Occ(lease.occ, root, environment), root, lease.php, monitor)
-    monitor.note(f"An ocsnap that died left {root} in maintenance: lifting it.")
     with deferred_signals():
-        means = lifter.prove(lifter.turn_off())
-        remove_lease(state_dir)
-        kept.discard()
+        while True:
+            # An occ --on of the dead may be at work still, and have the last word.
+            unfinished = unfinished_toggles(root)
+            means = lifter.prove(lifter.turn_off())
+            if not unfinished:
+                break
+            await_toggles(root, clock)
+        forget(state_dir, kept)
     return means
+
+
+def forget(state_dir: Path, kept: KeptConfig) -> None:
+    """Remove what was written down for lifting, since maintenance is off.
+
+    Args:
+        state_dir: ocsnap's folder.
+        kept: the copies of config.php.
+    """
+    # The copies first: without the lease nobody would remember them, and secrets are in them.
+    kept.discard()
+    remove_lease(state_dir)

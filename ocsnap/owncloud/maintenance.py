@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ocsnap.owncloud.config_php import read_single
 from ocsnap.owncloud.deferred_signals import deferred_signals
+from ocsnap.owncloud.guard import Guard
+from ocsnap.owncloud.guardian import LOG_NAME, PATIENCE_SECONDS
 from ocsnap.owncloud.kept_config import KeptConfig
-from ocsnap.owncloud.lease import Lease, process_start, remove_lease, write_lease
-from ocsnap.owncloud.lift import Lifter, Means, lift
+from ocsnap.owncloud.lease import Lease, process_start, write_lease
+from ocsnap.owncloud.lift import Lifter, Means, forget, lift
 from ocsnap.owncloud.standstill import Standstill
 
 if TYPE_CHECKING:
@@ -81,6 +83,14 @@ class Freeze:
         return waiting + self.work_seconds + self.off_seconds
 
 
+@dataclass(frozen=True)
+class _Hold:
+    """What lifts maintenance: this process, or the guardian."""
+
+    lifter: Lifter
+    guard: Guard
+
+
 def _unknown(keys: Sequence[str]) -> Mapping[str, tuple[str, str]]:
     del keys
     return {}
@@ -129,8 +139,9 @@ class Maintenance:
     def freeze(self) -> Iterator[Freeze]:
         """Keep ownCloud in maintenance for the length of a block.
 
-        Maintenance is lifted whatever ends the block. An ownCloud found in maintenance is left
-        in maintenance, unless a dead ocsnap had left it so.
+        Maintenance is lifted whatever ends the block; a guardian sees to it should this process
+        die. An ownCloud found in maintenance is left in maintenance, unless a dead ocsnap had left
+        it so.
 
         Yields:
             The account of the window, complete after the block.
@@ -141,7 +152,12 @@ class Maintenance:
             BusyError: another ocsnap holds it in maintenance.
             LocalIOError: config.php cannot be copied, or the lease not be written.
         """
-        lift(self._state_dir, monitor=self._monitor, environment=self._occ.environment)
+        lift(
+            self._state_dir,
+            clock=self._clock,
+            monitor=self._monitor,
+            environment=self._occ.environment,
+        )
         freeze = Freeze(found_on=self._occ.maintenance())
         if self._web is not None:
             self._web.in_maintenance()  # an address that does not answer is found out now
@@ -153,30 +169,34 @@ class Maintenance:
                 yield freeze
             self._name_open_files(freeze)
             return
-        lifter = self._prepare()
+        hold: _Hold | None = None
         try:
             with deferred_signals():
+                hold = self._prepare()
                 freeze.on_seconds, _ = self._timed(lambda: self._occ.set_maintenance(on=True))
             self._wait_until_frozen(freeze, cache)
             with self._measured_work(freeze):
                 yield freeze
         finally:
-            with deferred_signals():
-                self._lift(lifter, freeze)
+            if hold is not None:
+                with deferred_signals():
+                    self._lift(hold, freeze)
         self._name_open_files(freeze)
 
-    def _prepare(self) -> Lifter:
-        """Write down all that lifting needs, before anything is changed."""
-        instance = self._instance
+    def _prepare(self) -> _Hold:
+        """Write down all that lifting needs, and post the guardian, before anything is changed."""
+        instance, environment = self._instance, self._occ.environment
         # A config.php that is broken now must not become the copy that is put back.
-        read_single(instance.config_path, php=instance.php, environment=self._occ.environment)
+        read_single(instance.config_path, php=instance.php, environment=environment)
         kept = KeptConfig.keep(instance.config_path, self._state_dir, self._monitor)
         try:
             write_lease(self._state_dir, self._lease(kept))
+            guard = Guard.post(self._state_dir, environment)
         except BaseException:
-            kept.discard()
+            forget(self._state_dir, kept)
             raise
-        return Lifter(kept, self._occ, instance.root, instance.php, self._monitor)
+        lifter = Lifter(kept, self._occ, instance.root, instance.php, self._monitor)
+        return _Hold(lifter, guard)
 
     def _lease(self, kept: KeptConfig) -> Lease:
         return Lease(
@@ -218,13 +238,23 @@ class Maintenance:
                 ": ".join(paths[key]) if key in paths else key for key in freeze.open_uploads
             )
 
-    def _lift(self, lifter: Lifter, freeze: Freeze) -> None:
-        freeze.off_seconds, occ_error = self._timed(lifter.turn_off)
-        proof_seconds, freeze.lifted_by = self._timed(lambda: lifter.prove(occ_error))
+    def _lift(self, hold: _Hold, freeze: Freeze) -> None:
+        lifter = hold.lifter
+        try:
+            freeze.off_seconds, occ_error = self._timed(lifter.turn_off)
+            proof_seconds, freeze.lifted_by = self._timed(lambda: lifter.prove(occ_error))
+            forget(self._state_dir, lifter.kept)
+        except BaseException:
+            if hold.guard.hand_over():
+                self._monitor.note(
+                    "The guardian goes on trying to lift maintenance mode, for"
+                    f" {PATIENCE_SECONDS / 60:g} minutes: see {self._state_dir / LOG_NAME}."
+                )
+            raise
         if freeze.lifted_by is not Means.OCC:
             freeze.off_seconds += proof_seconds
-        remove_lease(self._state_dir)
-        lifter.kept.discard()
+        if status := hold.guard.dismiss():
+            self._monitor.note(f"The guardian had ended before its time, with status {status}.")
 
     @contextmanager
     def _measured_work(self, freeze: Freeze) -> Iterator[None]:

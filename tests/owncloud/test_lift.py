@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from ocsnap.clock import SystemClock
 from ocsnap.errors import BusyError, LocalIOError, MaintenanceLeftOnError, OwncloudError
 from ocsnap.monitor import SilentMonitor
 from ocsnap.owncloud.config_php import read_single
@@ -55,17 +56,20 @@ def lifted(lifter: Lifter) -> Means:
 
 
 def abandoned(parts: Parts, state_dir: Path) -> None:
-    """Let a process freeze the ownCloud and die of SIGKILL inside."""
+    """Let a process freeze the ownCloud, and all power go."""
     program = f"""
         import os, signal
         from pathlib import Path
         from ocsnap.monitor import SilentMonitor
         from tests.owncloud.conftest import Parts
+        from tests.owncloud.guardians import kill_guardians
         from tests.owncloud.test_maintenance import build
         from tests.servers.owncloud_site import Site
         root = Path({str(parts.site.root)!r})
         site = Site(root, root / "data", root / "data" / "owncloud.db", "oc_", (), {{}})
-        with build(Parts.of(site), Path({str(state_dir)!r}), SilentMonitor()).freeze():
+        state_dir = Path({str(state_dir)!r})
+        with build(Parts.of(site), state_dir, SilentMonitor()).freeze():
+            kill_guardians(state_dir)
             os.kill(os.getpid(), signal.SIGKILL)
         """
     outcome = subprocess.run(
@@ -78,10 +82,10 @@ def abandoned(parts: Parts, state_dir: Path) -> None:
 def test_a_dead_process_is_found_and_its_maintenance_lifted(parts: Parts, state_dir: Path):
     abandoned(parts, state_dir)
     monitor = SilentMonitor()
-    assert lift(state_dir, monitor=monitor) is Means.OCC
+    assert lift(state_dir, clock=SystemClock(), monitor=monitor) is Means.OCC
     assert "died" in monitor.notes[0]
     assert_thawed(parts, state_dir)
-    assert lift(state_dir, monitor=monitor) is None
+    assert lift(state_dir, clock=SystemClock(), monitor=monitor) is None
 
 
 def test_the_next_freeze_lifts_what_a_dead_process_left(parts: Parts, state_dir: Path):
@@ -96,7 +100,7 @@ def test_a_dead_process_and_a_config_cut_by_a_full_disk(parts: Parts, state_dir:
     abandoned(parts, state_dir)
     whole = (state_dir / COPY_NAME).read_bytes()
     parts.site.config_path.write_bytes(whole[:100])
-    assert lift(state_dir, monitor=SilentMonitor()) is Means.COPY
+    assert lift(state_dir, clock=SystemClock(), monitor=SilentMonitor()) is Means.COPY
     assert parts.site.config_path.read_bytes() == whole
     assert_thawed(parts, state_dir)
 
@@ -104,7 +108,7 @@ def test_a_dead_process_and_a_config_cut_by_a_full_disk(parts: Parts, state_dir:
 def test_a_lease_whose_maintenance_never_began(parts: Parts, state_dir: Path, kept: KeptConfig):
     parts.occ.set_maintenance(on=False)
     write_lease(state_dir, a_lease(parts, kept, pid=0))
-    assert lift(state_dir, monitor=SilentMonitor()) is Means.OCC
+    assert lift(state_dir, clock=SystemClock(), monitor=SilentMonitor()) is Means.OCC
     assert_thawed(parts, state_dir)
 
 
@@ -130,7 +134,7 @@ def test_a_living_process_is_left_alone(parts: Parts, state_dir: Path, kept: Kep
     assert start
     write_lease(state_dir, a_lease(parts, kept, pid=os.getpid(), start=start))
     with pytest.raises(BusyError, match=str(os.getpid())):
-        lift(state_dir, monitor=SilentMonitor())
+        lift(state_dir, clock=SystemClock(), monitor=SilentMonitor())
     assert parts.occ.maintenance()
 
 
@@ -138,7 +142,7 @@ def test_a_later_process_of_the_same_number_is_not_the_holder(
     parts: Parts, state_dir: Path, kept: KeptConfig
 ):
     write_lease(state_dir, a_lease(parts, kept, pid=os.getpid(), start="another boot 12"))
-    assert lift(state_dir, monitor=SilentMonitor()) is Means.OCC
+    assert lift(state_dir, clock=SystemClock(), monitor=SilentMonitor()) is Means.OCC
     assert_thawed(parts, state_dir)
 
 
@@ -156,7 +160,7 @@ def test_a_damaged_lease_is_told_not_ignored(state_dir: Path, damage: bytes):
     state_dir.mkdir()
     (state_dir / LEASE_NAME).write_bytes(damage)
     with pytest.raises(MaintenanceLeftOnError, match="is damaged") as caught:
-        lift(state_dir, monitor=SilentMonitor())
+        lift(state_dir, clock=SystemClock(), monitor=SilentMonitor())
     assert "maintenance:mode --off" in caught.value.hint
 
 
@@ -180,9 +184,9 @@ def test_what_failed_once_can_be_tried_again(parts: Parts, state_dir: Path, kept
     write_lease(state_dir, a_lease(parts, kept, pid=0))
     overlay = parts.site.overlay("late", maintenance=True)
     with pytest.raises(MaintenanceLeftOnError):
-        lift(state_dir, monitor=SilentMonitor())
+        lift(state_dir, clock=SystemClock(), monitor=SilentMonitor())
     overlay.unlink()
-    assert lift(state_dir, monitor=SilentMonitor()) is Means.OCC
+    assert lift(state_dir, clock=SystemClock(), monitor=SilentMonitor()) is Means.OCC
     assert_thawed(parts, state_dir)
 
 
