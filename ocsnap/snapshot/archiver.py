@@ -16,9 +16,9 @@ import msgspec
 from ocsnap.errors import DamagedError, LocalIOError, NoSecretKeyError, ObjectMissingError
 from ocsnap.monitor import Problem
 from ocsnap.repository import tree
-from ocsnap.repository.blob import LONGEST_BLOB_BYTES
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.content import ContentStore
+from ocsnap.snapshot.delta import SHORTEST_SIGNED_BYTES
 from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
 from ocsnap.snapshot.scanner import describe, is_same, is_unchanged, scan
@@ -336,8 +336,8 @@ class _Run:
         self.assembly.finish(job.directory, entry, changed=True)
 
     def _kin(self, status: os.stat_result) -> Entry | None:
-        """Find a large file that stood under another name: ownCloud moves what it overwrites."""
-        if status.st_size <= LONGEST_BLOB_BYTES:
+        """Find a file that stood under another name: ownCloud moves what it overwrites."""
+        if status.st_size < SHORTEST_SIGNED_BYTES:
             return None
         return self.repository.cache.kin(status.st_size, status.st_mtime_ns)
 

@@ -71,15 +71,15 @@ class ContentStore:
             return _unchanged(previous)
         signed = size_bytes >= SHORTEST_SIGNED_BYTES
         signature = self._sign([data], size_bytes) if signed else ()
+        new_bytes = 0
         if signed and previous is not None and not self._writer.has(content):
             try:
                 return self._store_delta(iter([data]), previous, content, size_bytes, signature)
-            except NotSimilarError:
-                pass
+            except NotSimilarError as error:
+                new_bytes = error.stored_bytes
         _, new = self._writer.save(BlobKind.CONTENT, data, blob=content)
-        return StoredContent(
-            size_bytes, content, (), signature, size_bytes if new else 0, delta=False
-        )
+        new_bytes += size_bytes if new else 0
+        return StoredContent(size_bytes, content, (), signature, new_bytes, delta=False)
 
     def store_stream(
         self,

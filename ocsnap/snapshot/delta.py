@@ -37,7 +37,16 @@ _BYTES_PER_EXTENT: Final = 32 * KIB
 
 
 class NotSimilarError(Exception):
-    """The new content has too little in common with the old one: store it whole."""
+    """The new content has too little in common with the old one: store it whole.
+
+    Attributes:
+        stored_bytes: what was stored before that was seen.
+    """
+
+    def __init__(self, stored_bytes: int = 0) -> None:
+        """Keep the figure."""
+        super().__init__()
+        self.stored_bytes = stored_bytes
 
 
 class DeltaWriter:
@@ -91,13 +100,13 @@ class DeltaWriter:
             self._give_up_if_too_much()
             most = max(_FEWEST_EXTENTS, self._seen_bytes // _BYTES_PER_EXTENT)
             if len(self._done) + len(self._open) > most:
-                raise NotSimilarError
+                raise NotSimilarError(self.stored_bytes)
         self._save_literal()
         return tuple(self._done)
 
     def _give_up_if_too_much(self) -> None:
         if self.literal_bytes > self._seen_bytes * _LARGEST_LITERAL_SHARE:
-            raise NotSimilarError
+            raise NotSimilarError(self.stored_bytes)
 
     def _take_literal(self, data: bytes) -> None:
         offset = len(self._literal)

@@ -59,6 +59,7 @@ class FileReader:
         """
         descriptor = _open(path)
         try:
+            earlier_bytes = 0
             for attempt in range(ATTEMPTS):
                 read_ns = int(self._clock.now() * 1e9)
                 before = os.fstat(descriptor)
@@ -69,6 +70,7 @@ class FileReader:
                 steady = _same(before, after) and stored.size_bytes == after.st_size
                 if steady or attempt == ATTEMPTS - 1:
                     break
+                earlier_bytes += stored.new_bytes
             entry = describe(name, before, at=descriptor, read_ns=read_ns)
         finally:
             os.close(descriptor)
@@ -80,7 +82,7 @@ class FileReader:
             signature=stored.signature,
             unsteady=not steady,
         )
-        return complete, stored
+        return complete, stored._replace(new_bytes=stored.new_bytes + earlier_bytes)
 
     def _read(
         self, descriptor: int, status: os.stat_result, previous: Entry | None
@@ -93,9 +95,10 @@ class FileReader:
             os.lseek(descriptor, 0, os.SEEK_SET)
         try:
             return self._stream(descriptor, status, previous)
-        except NotSimilarError:
+        except NotSimilarError as error:
             os.lseek(descriptor, 0, os.SEEK_SET)
-            return self._stream(descriptor, status, None)
+            stored = self._stream(descriptor, status, None)
+            return stored._replace(new_bytes=stored.new_bytes + error.stored_bytes)
 
     def _stream(
         self, descriptor: int, status: os.stat_result, previous: Entry | None
