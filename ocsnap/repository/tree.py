@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import stat
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 import msgspec
 
 from ocsnap.errors import DamagedError
+from ocsnap.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,8 +17,16 @@ if TYPE_CHECKING:
     from ocsnap.repository.blob import Buffer
 
 FORMAT: Final = 1
-ENTRIES_PER_PART: Final = 4096
-"""A longer listing is cut, so that one new name in a directory of a million costs one part."""
+MOST_ENTRIES: Final = 4096
+LONGEST_PART_BYTES: Final = 4 * MIB
+"""A longer listing is cut, so that memory stays bounded."""
+
+_MEAN_ENTRIES: Final = 1024
+"""It is also cut after names that chance picks: wherever a new name comes in, the cuts after it are
+the same as before, so that one new name in a directory of a million costs one part."""
+
+_ENTRY_BYTES: Final = 128
+_EXTENT_BYTES: Final = 48
 
 _ILLEGAL_NAMES: Final = (b"", b".", b"..")
 
@@ -115,9 +125,19 @@ def encode(entries: Sequence[Entry]) -> Iterator[bytes]:
     Yields:
         The parts, at least one.
     """
-    for start in range(0, max(len(entries), 1), ENTRIES_PER_PART):
-        part = _Part(FORMAT, list(entries[start : start + ENTRIES_PER_PART]))
-        yield _encoder.encode(part)
+    start = part_bytes = 0
+    for end, entry in enumerate(entries, 1):
+        part_bytes += _ENTRY_BYTES + _EXTENT_BYTES * len(entry.extents)
+        part_bytes += sum(len(value) for _, value in entry.xattrs)
+        if (
+            crc32(entry.name) % _MEAN_ENTRIES == 0
+            or end - start == MOST_ENTRIES
+            or part_bytes >= LONGEST_PART_BYTES
+        ):
+            yield _encoder.encode(_Part(FORMAT, list(entries[start:end])))
+            start, part_bytes = end, 0
+    if start < len(entries) or not entries:
+        yield _encoder.encode(_Part(FORMAT, list(entries[start:])))
 
 
 def decode(parts: Iterable[Buffer]) -> list[Entry]:
