@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from ocsnap.commands.sources import data_sources
 from ocsnap.errors import LocalIOError
 from ocsnap.owncloud.homes import homes
@@ -16,13 +18,13 @@ from ocsnap.snapshot.statistics import Statistics
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ocsnap.commands.context import Context
     from ocsnap.commands.site import Site
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
-    from ocsnap.snapshot.archiver import Source
+    from ocsnap.snapshot.archiver import Archived, Source
 
 TRUSTED_FOLDERS: Final = frozenset({b"files", b"files_versions", b"files_trashbin"})
 """What a home's root etag covers: every change there through ownCloud gives it a new one. Uploads,
@@ -86,31 +88,32 @@ class FilePasses:
         self,
         monitor: Monitor,
         *,
-        read_at: Path | None = None,
+        sources: Sequence[Source] | None = None,
         unsteady: Mapping[str, Collection[bytes]] | None = None,
     ) -> None:
         """Go through the files once.
 
         Args:
             monitor: is told of progress and problems.
-            read_at: where the data directory is read instead of its own place.
+            sources: what to read; None: what `sources` returns now.
             unsteady: paths that somebody may be writing to, by home.
+
+        Raises:
+            LocalIOError: a folder cannot be read.
+            OcsnapError: something could not be stored.
         """
         archiver = Archiver(self.repository, clock=self.context.clock, monitor=monitor)
         figures = Statistics()
         self.scan_seconds = self.read_seconds = 0.0
         self.present = []
-        for source in self._sources(read_at):
-            key = (source.kind, source.name)
-            previous = self.roots.get(key)
+        for source in self.sources() if sources is None else sources:
             marked = frozenset((unsteady or {}).get(source.name, ()))
-            trusted = self._trusted(source, previous)
-            archived = archiver.archive(source._replace(trusted=trusted, unsteady=marked), previous)
-            self.roots[key] = archived.root
-            self.present.append(key)
+            archived = self._archive(archiver, source._replace(unsteady=marked))
+            if archived is None:
+                monitor.note(f"{os.fsdecode(source.path)} was deleted while the backup ran.")
+                continue
+            self._take(archived)
             figures.add(archived.statistics)
-            self.scan_seconds += archived.scan_seconds
-            self.read_seconds += archived.read_seconds
         self.latest_bytes = figures.raw_delta_bytes
         self.statistics = self.statistics.followed_by(figures)
 
@@ -118,16 +121,51 @@ class FilePasses:
         """Return the roots of the latest pass."""
         return [self.roots[key] for key in self.present]
 
-    def _sources(self, read_at: Path | None) -> list[Source]:
-        """List the folders; the etag of a home is read before the home is."""
+    def sources(self, read_at: Path | None = None) -> list[Source]:
+        """List what is to be read; each home's etag is as old as this list.
+
+        What changes in a home after that gives it another etag, so the next pass, or the next
+        backup, walks it. The files must therefore be read, or be frozen, later than this.
+
+        Args:
+            read_at: where the data directory is read instead of its own place.
+
+        Raises:
+            LocalIOError: a home lies outside of the data directory, and so of `read_at`.
+            DatabaseError: the database does not tell the homes.
+        """
         site = self.site
         database_file = site.instance.sqlite_path if site.settings.kind == "sqlite3" else None
         found = homes(site.database.query, site.instance)
         exclude = self.context.config.backup.exclude
-        sources = data_sources(site.instance, found, exclude, database_file)
+        listed = data_sources(site.instance, found, exclude, database_file)
         if read_at is None:
-            return sources
-        return [_moved(source, site.instance.data_dir, read_at) for source in sources]
+            return listed
+        data_dir = site.instance.data_dir.resolve()
+        return [_moved(source, data_dir, read_at) for source in listed]
+
+    def _archive(self, archiver: Archiver, source: Source) -> Archived | None:
+        """Archive one folder; return None if it is a home that is gone by now."""
+        previous = self.roots.get((source.kind, source.name))
+        trusted = self._trusted(source, previous)
+        try:
+            return archiver.archive(source._replace(trusted=trusted), previous)
+        except LocalIOError:
+            if source.kind is RootKind.HOME and not os.path.lexists(source.path):
+                return None
+            raise
+
+    def _take(self, archived: Archived) -> None:
+        """Keep a folder's root, to be compared with."""
+        root = archived.root
+        if archived.statistics.errors:
+            # Without an etag it is walked again, so that what could not be read is tried, and
+            # told, each time.
+            root = msgspec.structs.replace(root, etag=None)
+        self.roots[root.kind, root.name] = root
+        self.present.append((root.kind, root.name))
+        self.scan_seconds += archived.scan_seconds
+        self.read_seconds += archived.read_seconds
 
     def _trusted(self, source: Source, previous: Root | None) -> frozenset[bytes]:
         """Return what of a home need not be walked."""

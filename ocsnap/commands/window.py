@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.errors import LocalIOError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ocsnap.database.database import Dump
     from ocsnap.owncloud.maintenance import Freeze
     from ocsnap.repository.spool import Spool
+    from ocsnap.snapshot.archiver import Source
 
 SPOOL_FACTOR: Final = 2
 """The spool must take twice what the last live pass stored: users may work faster meanwhile."""
@@ -42,7 +44,8 @@ class Window:
         snapshot: a snapshot of the file system, in place of reading inside the window.
         freezes: whether to put ownCloud into maintenance, or others have seen to it.
         freeze: the account of the freeze.
-        database_seconds: how long opening the database's snapshot took.
+        database_seconds: how long opening the database's snapshot took, and its dump where that
+            cannot wait.
     """
 
     context: Context
@@ -55,14 +58,19 @@ class Window:
     database_seconds: float = 0.0
 
     def check_room(self) -> None:
-        """See that the spool takes what may have changed, before anybody is locked out.
+        """See that nothing is in the way, before anybody is locked out.
 
         Raises:
-            LocalIOError: it does not.
+            LocalIOError: the spool does not take what may have changed, or a home is not in the
+                snapshot of the file system.
         """
-        expected = max(self.passes.latest_bytes * SPOOL_FACTOR, LEAST_SPOOL_BYTES)
+        expected = self._held_dump_bytes()
+        if self.snapshot is None:
+            expected += max(self.passes.latest_bytes * SPOOL_FACTOR, LEAST_SPOOL_BYTES)
+        else:
+            self.passes.sources(self.snapshot.path)
         room = self.spool.room_bytes()
-        if self.snapshot is None and room < expected:
+        if room < expected:
             raise LocalIOError(
                 f"The spool has room for {size(room)}, and up to {size(expected)} may be needed "
                 "while ownCloud is frozen.",
@@ -71,7 +79,7 @@ class Window:
             )
 
     def run(self, dump: Callable[[Dump], None]) -> None:
-        """Freeze, read, lift; then dump what could wait.
+        """Freeze, read, lift; then send what was spooled, and dump what could wait.
 
         Args:
             dump: stores the dump; called inside the window only where the database has no
@@ -80,6 +88,7 @@ class Window:
         Raises:
             OcsnapError: ownCloud could not be frozen, or something could not be stored.
         """
+        writer = self.passes.repository.writer
         with ExitStack() as after:
             if self.snapshot is not None:
                 after.enter_context(self.snapshot.removed_afterwards())
@@ -87,34 +96,42 @@ class Window:
                 self.context.monitor.step("Freezing ownCloud")
                 if self.freezes:
                     self.freeze = inside.enter_context(self.site.maintenance.freeze())
-                opened = self._open_database(after)
-                waits = opened.transactional
-                if not waits:
-                    dump(opened)
-                self._take_files()
+                writer.hold(self.spool)
+                opened = self._open_database(after, dump)
+                sources = self._take_files()
+            # Only now, since this waits for the line when more than a few packs are kept. After a
+            # failure nothing is sent: what is kept belongs to no snapshot.
+            writer.release()
             if self.snapshot is not None:
-                self._read_files()
-            if waits:
+                self._read_files(sources)
+                # The users did not wait for it.
+                self.passes.scan_seconds = self.passes.read_seconds = 0.0
+            if opened.transactional:
                 dump(opened)
 
-    def _open_database(self, after: ExitStack) -> Dump:
+    def _open_database(self, after: ExitStack, dump: Callable[[Dump], None]) -> Dump:
         began = self.context.clock.monotonic()
         opened = after.enter_context(self.site.database.freeze())
+        if not opened.transactional:
+            dump(opened)
         self.database_seconds = self.context.clock.monotonic() - began
         return opened
 
-    def _take_files(self) -> None:
-        """Read what changed into the spool, or have the file system keep it."""
-        if self.snapshot is not None:
-            self.snapshot.make()
-            return
-        self.passes.repository.writer.hold(self.spool)
-        try:
-            self._read_files()
-        finally:
-            self.passes.repository.writer.release()
+    def _take_files(self) -> list[Source]:
+        """Read what changed into the spool, or have the file system keep what is returned."""
+        if self.snapshot is None:
+            self._read_files(None)
+            return []
+        # Etags that were read after the window would hide what changed since.
+        sources = self.passes.sources(self.snapshot.path)
+        self.snapshot.make()
+        return sources
 
-    def _read_files(self) -> None:
+    def _read_files(self, sources: list[Source] | None) -> None:
         self.context.monitor.step("Storing the last changes")
-        read_at = self.snapshot.path if self.snapshot is not None else None
-        self.passes.once(self.context.monitor, read_at=read_at)
+        self.passes.once(self.context.monitor, sources=sources)
+
+    def _held_dump_bytes(self) -> int:
+        """Return what the dump of an SQLite file may take, which is made inside the window."""
+        settings = self.site.settings
+        return Path(settings.name).stat().st_size if settings.kind == "sqlite3" else 0
