@@ -206,7 +206,8 @@ class Repository:
             except (DamagedError, ObjectMissingError) as error:
                 # One that is lost must not keep anybody from the others.
                 monitor.problem(Problem(name, error.message))
-        return found
+        # The names tell the second only.
+        return sorted(found, key=lambda stored: (stored.snapshot.started, stored.name))
 
     def snapshot(self, name: str) -> StoredSnapshot:
         """Return a snapshot, from the local cache or the storage.

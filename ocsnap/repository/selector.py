@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.snapshot import StoredSnapshot
 
 LATEST: Final = "latest"
-_DAY_LENGTH: Final = len("2026-11-01")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?)?")
 
 
 def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
@@ -21,8 +22,8 @@ def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
 
     Args:
         snapshots: all snapshots, oldest first.
-        wanted: `latest`; the first digits of an id; an ISO 8601 time, meaning the last snapshot
-            begun until then; a day, meaning the last one of that day or before. A time without
+        wanted: `latest`; the first digits of an id; a day, a minute or a second (ISO 8601), meaning
+            the last snapshot begun until its end, as a listing shows no fractions. A time without
             offset is local.
 
     Returns:
@@ -44,8 +45,8 @@ def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
         raise NoSnapshotError(
             f"{len(found)} snapshots begin with {wanted}.", hint="Give more digits."
         )
-    moment = _moment(wanted)
-    before = [stored for stored in snapshots if stored.snapshot.started <= moment]
+    end = _end(wanted)
+    before = [stored for stored in snapshots if stored.snapshot.started < end]
     if not before:
         raise NoSnapshotError(
             f"There is no snapshot as old as {wanted}.", hint="List them: ocsnap snapshots."
@@ -53,11 +54,17 @@ def select(snapshots: Sequence[StoredSnapshot], wanted: str) -> StoredSnapshot:
     return before[-1]
 
 
-def _moment(wanted: str) -> float:
+def _end(wanted: str) -> float:
+    """Return the end of a day, a minute or a second, or a moment where fractions are given."""
     try:
         moment = datetime.fromisoformat(wanted)
-        if len(wanted) == _DAY_LENGTH:
-            moment += timedelta(days=1)
+        if (told := _TIME.match(wanted)) is None:
+            raise ValueError(wanted)
+        clock, seconds, fraction = told.groups()
+        if clock is None:
+            return (moment + timedelta(days=1)).timestamp()
+        if fraction is None:
+            moment += timedelta(seconds=1) if seconds else timedelta(minutes=1)
         return moment.timestamp()
     except (ValueError, OverflowError):
         raise NoSnapshotError(
