@@ -103,6 +103,17 @@ def user_option() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a server: with a folder of its own for temporary files.
+
+    MariaDB deletes all temporary tables that it finds when it starts, those of the servers beside
+    it in /tmp too.
+    """
+    own = folder / "tmp"
+    own.mkdir(exist_ok=True)
+    return {**os.environ, "TMPDIR": str(own)}
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
@@ -133,7 +144,11 @@ def running_server(command: Sequence[str], *, kind: str, folder: Path) -> Iterat
     ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            arguments,
+            env=environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     try:
         server = _first_server(kind, socket_folder / "s", port, process.pid)

@@ -6,7 +6,7 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.servers.database_server import DatabaseServer, running_server, user_option
+from tests.servers.database_server import DatabaseServer, environment, running_server, user_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +29,7 @@ def running_mariadb(folder: Path, options: Sequence[str] = ()) -> Iterator[Datab
             "--skip-name-resolve",
             *user_option(),
         ],
+        env=environment(folder),
         check=True,
         capture_output=True,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.database_server import DatabaseServer, running_server, user_option
+from tests.servers.database_server import DatabaseServer, environment, running_server, user_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,19 +33,20 @@ def running_old_mysql(folder: Path, options: Sequence[str] = ()) -> Iterator[Dat
         f"--lc-messages-dir={PACKAGE / 'share'}",
         f"--datadir={data}",
     ]
-    _make_system_tables([*command, *user_option()], folder / "bootstrap.log")
+    _make_system_tables([*command, *user_option()], folder)
     # 5.6 without a timestamp option warns in its log only, but NULLs in timestamps then differ.
     command += ["--explicit-defaults-for-timestamp=0", *options]
     with running_server(command, kind="mysql", folder=folder) as server:
         yield server
 
 
-def _make_system_tables(command: list[str], log: Path) -> None:
+def _make_system_tables(command: list[str], folder: Path) -> None:
     # The package has no mysql_install_db: its SQL files are piped into a server in bootstrap mode.
     script = b"use mysql;\n" + b"".join((PACKAGE / "share" / n).read_bytes() for n in SYSTEM_TABLES)
-    with log.open("wb") as output:
+    with (folder / "bootstrap.log").open("wb") as output:
         subprocess.run(
             [*command, "--bootstrap", "--innodb-flush-log-at-trx-commit=0"],
+            env=environment(folder),
             input=script,
             stdout=output,
             stderr=subprocess.STDOUT,
