@@ -68,7 +68,7 @@ def test_a_snapshot_comes_back_without_ocsnap(tmp_path: Path):
     config.write_text(
         f'[owncloud]\nroot = "{site.root}"\n[repository]\nurl = "file://{tmp_path}/repository"\n'
         f'[encryption]\npassphrase_file = "{tmp_path}/passphrase"\n'
-        f'[backup]\nstate_dir = "{tmp_path}/state"\n'
+        f'[backup]\nstate_dir = "{tmp_path}/state"\n[maintenance]\nsettle_seconds = 0\n'
     )
     for seed in (1, 2):
         before = State.of(site)
