@@ -117,6 +117,11 @@ class Host:
     monitor: ActingMonitor = field(default_factory=ActingMonitor)
     snapshot: str = ""
 
+    @property
+    def spool_dir(self) -> Path:
+        backup = self.settings["backup"]
+        return Path(backup.get("spool_dir", f"{backup['state_dir']}/spool"))
+
     def set(self, section: str, **values: object) -> None:
         """Change settings."""
         self.settings.setdefault(section, {}).update(values)
