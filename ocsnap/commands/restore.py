@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Snapshot, StoredSnapshot
 
-_STAMP: Final = "%Y%m%d-%H%M%S"
+_STAMP: Final = "%Y%m%d-%H%M%S.%f"
 
 
 def restore(
