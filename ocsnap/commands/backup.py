@@ -300,4 +300,5 @@ def _window_report(window: Window) -> WindowReport:
         frozen=window.freezes,
         found_on=freeze.found_on,
         open_uploads=freeze.open_uploads,
+        open_crons=freeze.open_crons,
     )

@@ -172,6 +172,8 @@ class FilePasses:
         scan = self.context.config.scan
         if scan.trust_etags == "never" or previous is None or source.etag is None:
             return frozenset()
+        if source.unsteady:
+            return frozenset()  # an upload that goes on gives its home another etag when it ends
         same = (
             previous.etag == source.etag
             and previous.path == (source.origin or source.path)

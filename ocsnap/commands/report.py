@@ -23,6 +23,7 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
         frozen: whether ocsnap froze ownCloud, or left it to others.
         found_on: maintenance was on already and is left on.
         open_uploads: uploads that had not ended by then.
+        open_crons: background jobs that had not ended by then.
     """
 
     total_seconds: float
@@ -37,6 +38,7 @@ class WindowReport(msgspec.Struct, frozen=True, kw_only=True):
     frozen: bool
     found_on: bool
     open_uploads: tuple[str, ...]
+    open_crons: tuple[str, ...]
 
 
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
