@@ -16,6 +16,7 @@ import msgspec
 
 from ocsnap.errors import LocalIOError
 from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.cache_file import open_file
 from ocsnap.repository.index import IndexedPack, pack_name
 from ocsnap.repository.pack import PackedBlob
 from ocsnap.repository.tree import Entry
@@ -26,27 +27,7 @@ if TYPE_CHECKING:
 
     from ocsnap.storage.storage import ObjectInfo
 
-SCHEMA_VERSION: Final = 1
 _UNCOMMITTED_ROWS: Final = 2000
-
-_SCHEMA: Final = """
-CREATE TABLE pack (
-    number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL, md5 BLOB NOT NULL, index_id BLOB);
-CREATE INDEX pack_of_index ON pack (index_id);
-CREATE TABLE blob (
-    id BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL,
-    frame_bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX blob_of_pack ON blob (pack);
-CREATE TABLE held (id BLOB PRIMARY KEY, frame BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE object (
-    name TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, md5 BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
-CREATE TABLE kin (
-    size_bytes INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, entry BLOB NOT NULL,
-    PRIMARY KEY (size_bytes, mtime_ns)) WITHOUT ROWID;
-CREATE TABLE note (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,43 +64,20 @@ class Cache:
         self._uncommitted_rows = 0
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._db = self._open()
+            self._db = open_file(path)
         except (OSError, sqlite3.Error) as error:
             raise LocalIOError(
                 f"The local cache {path} cannot be used: {error}.",
                 hint="Check backup.state_dir; the cache may be deleted, it is rebuilt.",
             ) from error
 
-    def _open(self) -> sqlite3.Connection:
-        db = self._connect()
-        if db.execute("PRAGMA user_version").fetchone()[0] not in (0, SCHEMA_VERSION):
-            db.close()
-            self.remove(self._path)
-            db = self._connect()
-        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            db.executescript(_SCHEMA)
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        return db
-
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-        self._path.chmod(0o600)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.execute("PRAGMA cache_size = -8192")
-        return db
-
-    @staticmethod
-    def remove(path: Path) -> None:
-        """Delete the file of a cache and what SQLite keeps beside it."""
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-
     def close(self) -> None:
         """Write everything and close the file."""
         with self._lock:
-            self.commit()
-            self._db.close()
+            try:
+                self.commit()
+            finally:
+                self._db.close()
 
     @contextmanager
     def _writing(self, rows: int = 1) -> Iterator[sqlite3.Connection]:
@@ -133,37 +91,41 @@ class Cache:
                 if self._uncommitted_rows >= _UNCOMMITTED_ROWS:
                     self.commit()
             except sqlite3.Error as error:
-                raise LocalIOError(
-                    f"The local cache {self._path} cannot be written: {error}.",
-                    hint="Make room there, or move backup.state_dir.",
-                ) from error
+                raise self._unwritable(error) from error
+
+    def _unwritable(self, error: sqlite3.Error) -> LocalIOError:
+        return LocalIOError(
+            f"The local cache {self._path} cannot be written: {error}.",
+            hint="Make room there, or move backup.state_dir.",
+        )
 
     def commit(self) -> None:
         """Make all writes so far durable against the end of this process."""
         with self._lock:
-            if self._db.in_transaction:
-                self._db.execute("COMMIT")
             self._uncommitted_rows = 0
+            if self._db.in_transaction:
+                try:
+                    self._db.execute("COMMIT")
+                except sqlite3.Error as error:
+                    raise self._unwritable(error) from error
 
     # -- index -------------------------------------------------------------------------------
 
     def find(self, blob: bytes) -> Location | None:
         """Return where a blob lies, None where it is not in the repository."""
-        with self._lock:
-            row = self._db.execute(
-                "SELECT pack.kind, pack.id, offset, frame_bytes, raw_bytes FROM blob"
-                " JOIN pack ON pack.number = blob.pack WHERE blob.id = ?",
-                (blob,),
-            ).fetchone()
-        if row is None:
+        rows = self._all(
+            "SELECT pack.kind, pack.id, offset, frame_bytes, raw_bytes FROM blob"
+            " JOIN pack ON pack.number = blob.pack WHERE blob.id = ?",
+            (blob,),
+        )
+        if not rows:
             return None
-        return Location(pack_name(BlobKind(row[0]), row[1]), row[2], row[3], row[4])
+        kind, pack, *place = rows[0]
+        return Location(pack_name(BlobKind(kind), pack), *place)
 
     def has(self, blob: bytes) -> bool:
         """Return whether a blob is in the repository."""
-        with self._lock:
-            query = self._db.execute("SELECT 1 FROM blob WHERE id = ?", (blob,))
-            return query.fetchone() is not None
+        return bool(self._all("SELECT 1 FROM blob WHERE id = ?", (blob,)))
 
     def add_pack(self, pack: IndexedPack, *, index_id: bytes | None = None) -> None:
         """Note a pack and its blobs.
@@ -280,9 +242,8 @@ class Cache:
 
     def held(self, blob: bytes) -> bytes | None:
         """Return the zstd frame of a blob that is kept here."""
-        with self._lock:
-            row = self._db.execute("SELECT frame FROM held WHERE id = ?", (blob,)).fetchone()
-        return None if row is None else bytes(row[0])
+        rows = self._all("SELECT frame FROM held WHERE id = ?", (blob,))
+        return rows[0][0] if rows else None
 
     def held_count(self) -> int:
         """Return how many blobs are kept here."""
@@ -350,5 +311,11 @@ class Cache:
         self.commit()
 
     def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._lock:
-            return self._db.execute(query, tuple(values)).fetchall()
+        try:
+            with self._lock:
+                return self._db.execute(query, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise LocalIOError(
+                f"The local cache {self._path} cannot be read: {error}.",
+                hint="It may be deleted, it is rebuilt.",
+            ) from error
