@@ -37,14 +37,14 @@ class Guard:
 
     @classmethod
     def post(
-        cls, state_dir: Path, environment: Mapping[str, str], *, python: str = sys.executable
+        cls, state_dir: Path, environment: Mapping[str, str], *, python: str | None = None
     ) -> Guard:
         """Start a guardian for the lease that has been written, and wait until it watches.
 
         Args:
             state_dir: ocsnap's folder.
             environment: the environment for occ and PHP.
-            python: the Python interpreter.
+            python: the Python interpreter; None: the one that runs this.
 
         Returns:
             The guardian. Nothing may be put into maintenance without one.
@@ -55,7 +55,7 @@ class Guard:
         # Python makes pipes that programs do not inherit; Popen gives the guardian its end alone.
         watched, rope = os.pipe()
         try:
-            process = _start(state_dir, environment, python, watched)
+            process = _start(state_dir, environment, python or sys.executable, watched)
             try:
                 _await_ready(process)
             except BaseException:

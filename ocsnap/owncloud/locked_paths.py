@@ -54,7 +54,8 @@ def locked_paths(
 
 def _storages(query: Query, instance: Instance) -> dict[int, tuple[str, str]]:
     """Return by number each storage's whole id, and whose it is."""
-    known: dict[str, tuple[str, str]] = {}
+    shared = f"local::{instance.data_dir}/"
+    known = {_md5(shared): (shared, shared)}
     for user, path in home_paths(query, instance).items():
         for name in (f"home::{user}", f"local::{path}/"):
             # Ids longer than 64 characters are stored as their MD5, but locked by the whole id.

@@ -20,6 +20,7 @@ from ocsnap.owncloud.opcode_cache import OpcodeCache
 from ocsnap.owncloud.web_server import WebServer
 from tests.owncloud.clock import StillClock
 from tests.owncloud.conftest import Parts
+from tests.owncloud.guardians import kill_guardians
 from tests.servers.database_server import free_port
 from tests.servers.owncloud_site import make_site
 from tests.servers.owncloud_web import running_web
@@ -277,9 +278,12 @@ def test_nothing_lifts_it(parts: Parts, maintenance: Maintenance, state_dir: Pat
     assert str(parts.site.config_path) in caught.value.hint
     assert (state_dir / LEASE_NAME).exists()
     assert (state_dir / COPY_NAME).exists()
+    kill_guardians(state_dir)
 
 
-def test_an_error_inside_does_not_hide_that_it_is_left_on(parts: Parts, maintenance: Maintenance):
+def test_an_error_inside_does_not_hide_that_it_is_left_on(
+    parts: Parts, maintenance: Maintenance, state_dir: Path
+):
     def work() -> None:
         with maintenance.freeze():
             parts.site.overlay("late", maintenance=True)
@@ -287,6 +291,7 @@ def test_an_error_inside_does_not_hide_that_it_is_left_on(parts: Parts, maintena
 
     with pytest.raises(MaintenanceLeftOnError):
         work()
+    kill_guardians(state_dir)
 
 
 def test_a_read_only_config_stops_it_before_anything_changes(
