@@ -58,7 +58,27 @@ class MeddledReader(FileReader):
 
     meddle: Callable[[], None]
 
-    def while_reading(action: Callable[[], None]) -> Callable[[Archiver], None]:
+    def archive(
+        self, path: bytes, name: bytes, find_previous: Callable[[os.stat_result], Entry | None]
+    ) -> tuple[Entry, StoredContent]:
+        self.meddle()
+        return super().archive(path, name, find_previous)
+
+
+class Once:
+    """Calls something the first `times` times."""
+
+    def __init__(self, action: Callable[[], None], times: int = 1) -> None:
+        self.action = action
+        self.left = times
+
+    def __call__(self) -> None:
+        if self.left:
+            self.left -= 1
+            self.action()
+
+
+def while_reading(action: Callable[[], None]) -> Callable[[Archiver], None]:
     """Let something happen after a small file was read, or in the middle of a large one."""
 
     def install(archiver: Archiver) -> None:
