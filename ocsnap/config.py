@@ -23,6 +23,8 @@ ENVIRONMENT_VARIABLE = "OCSNAP_CONFIG"
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+# TOML knows `inf`; users would be locked out for ever.
+Patience = Annotated[float, msgspec.Meta(ge=0, le=3600)]
 Command = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
 _FINGERPRINT: Final = re.compile(r"(0x)?([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})")
@@ -163,9 +165,9 @@ class MaintenanceConfig(_Section, frozen=True, kw_only=True):
     """
 
     enabled: bool = True
-    drain_seconds: Annotated[float, msgspec.Meta(ge=0)] = 30.0
-    settle_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
-    web_seconds: Annotated[float, msgspec.Meta(ge=0)] = 65.0
+    drain_seconds: Patience = 30.0
+    settle_seconds: Patience | None = None
+    web_seconds: Patience = 65.0
 
 
 class ScanConfig(_Section, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -164,6 +165,12 @@ def test_fingerprints_may_be_written_as_gpg_shows_them():
         ),
         ("scan", "trust_etags", "always", "scan.trust_etags: 'always' is none of auto, never."),
         ("maintenance", "web_seconds", -1, "maintenance.web_seconds: must be at least 0.0."),
+        (
+            "maintenance",
+            "drain_seconds",
+            math.inf,
+            "maintenance.drain_seconds: must be at most 3600.0.",
+        ),
         (
             "maintenance",
             "web_seconds",
