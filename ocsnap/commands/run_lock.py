@@ -17,12 +17,12 @@ LOCK_NAME: Final = "lock"
 
 
 @contextmanager
-def run_lock(folder: Path, doing: str) -> Iterator[None]:
+def run_lock(folder: Path, what: str) -> Iterator[None]:
     """Hold the lock while the context lasts; the system frees it when the process dies.
 
     Args:
         folder: `backup.state_dir`.
-        doing: what the others shall be told, for example "a restore".
+        what: what the others shall be told, for example "a restore".
 
     Raises:
         BusyError: another ocsnap holds it.
@@ -38,12 +38,13 @@ def run_lock(folder: Path, doing: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+            doing = f": {holder}" if holder else ", it has just begun"
             raise BusyError(
-                f"Another ocsnap is at work on this host: {holder or 'unknown'}.",
+                f"Another ocsnap is at work on this host{doing}.",
                 hint="Wait until it ends.",
             ) from None
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{doing}, process {os.getpid()}".encode(), 0)
+        os.pwrite(descriptor, f"{what}, process {os.getpid()}".encode(), 0)
         yield
     finally:
         os.close(descriptor)
