@@ -80,9 +80,10 @@ class Delta:
 def _load(signature: bytes) -> object:
     pointer = ffi.new("rs_signature_t **")
     job = Job(library().rs_loadsig_begin(pointer), "load a signature")
+    # Before it is filled: a signature that turns out to be none has taken memory, too.
+    loaded: object = ffi.gc(pointer[0], library().rs_free_sumset)
     for _ in job.feed(signature, last=True):
         pass
-    loaded = ffi.gc(pointer[0], library().rs_free_sumset)
     check(library().rs_build_hash_table(loaded), "index a signature")
     return loaded
 
