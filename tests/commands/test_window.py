@@ -124,10 +124,10 @@ class Slow(Decorator):
         self._watch = watch
 
     def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
+        self._wait_while_frozen(f"put {name}")
         if name.startswith("packs/"):
             self._watch.packs.append(len(spooled(self._watch.host)))
             time.sleep(0.2)
-        self._wait_while_frozen(f"put {name}")
         info = super().put(name, data, sha256=sha256)
         self._wait_while_frozen(f"put {name}")
         return info
@@ -210,7 +210,7 @@ def _adds_up(window: WindowReport) -> None:
     assert work <= window.work_seconds
     assert work == pytest.approx(window.work_seconds, abs=0.3)
     assert window.on_seconds > 0
-    assert window.settle_seconds >= 2
+    assert window.settle_seconds > 0
     assert window.off_seconds > 0
     assert window.database_seconds > 0
     assert window.scan_seconds > 0
