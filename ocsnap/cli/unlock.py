@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 def unlock(context: typer.Context) -> int:
     """Lift the maintenance mode that an ocsnap which died has left on.
 
-    The next backup does the same by itself. Maintenance that somebody else turned on is left on.
+    Where the machine lived on, a guardian has done so within seconds, and the next backup does the
+    same by itself; but not after a restore that died half-way: then see first whether all is in its
+    place. Maintenance that somebody else turned on is left on.
 
     Example:
 
@@ -27,7 +29,7 @@ def unlock(context: typer.Context) -> int:
 
     options = context.obj
     with session(options) as world:
-        means = run(world)
+        means = run(world, by_hand=True)
     if options.json:
         print_json({"lifted_by": means})
     elif means is None:

@@ -29,6 +29,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         mode: permissions of config.php.
         occ: the command that runs occ.
         php: the PHP interpreter.
+        guarded: whether maintenance is lifted when the process dies; False: what it left may not
+            be shown to users before somebody has looked at it.
     """
 
     pid: int
@@ -43,6 +45,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     mode: int
     occ: tuple[str, ...]
     php: str
+    guarded: bool = True
 
     def is_alive(self) -> bool:
         """Return whether the process that wrote the lease still runs."""

@@ -160,6 +160,7 @@ def lift(
     clock: Clock,
     monitor: Monitor,
     environment: Mapping[str, str] = DEFAULT_ENVIRONMENT,
+    unguarded_too: bool = False,
 ) -> Means | None:
     """Lift the maintenance that a dead ocsnap left behind.
 
@@ -170,13 +171,15 @@ def lift(
         clock: measures and waits.
         monitor: is told what was done.
         environment: the environment for occ and PHP.
+        unguarded_too: lift also what was left on because ownCloud may be in pieces.
 
     Returns:
         What lifted it, or None where no lease was left.
 
     Raises:
         BusyError: the process that holds the lease is alive.
-        MaintenanceLeftOnError: nothing helped; the lease stays for the next try.
+        MaintenanceLeftOnError: nothing helped, or it is left on with reason; the lease stays for
+            the next try.
         LocalIOError: the lease cannot be read.
     """
     if read_lease(state_dir) is None:
@@ -189,6 +192,12 @@ def lift(
             raise BusyError(
                 f"Another ocsnap (process {lease.pid}) holds {lease.root} in maintenance.",
                 hint="Wait for its end.",
+            )
+        if not (lease.guarded or unguarded_too):
+            raise MaintenanceLeftOnError(
+                f"A restore died while it exchanged parts of {lease.root}, which is still in"
+                " maintenance: sync clients would delete what they do not find there.",
+                hint="Run the restore again; or, if all is in its place, `ocsnap unlock`.",
             )
         monitor.note(f"An ocsnap that died left {lease.root} in maintenance: lifting it.")
         return lift_lease(state_dir, lease, clock, monitor, environment)

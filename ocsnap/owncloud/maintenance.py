@@ -85,10 +85,10 @@ class Freeze:
 
 @dataclass(frozen=True)
 class _Hold:
-    """What lifts maintenance: this process, or the guardian."""
+    """What lifts maintenance: this process, or the guardian where there is one."""
 
     lifter: Lifter
-    guard: Guard
+    guard: Guard | None
 
 
 def _unknown(keys: Sequence[str]) -> Mapping[str, tuple[str, str]]:
@@ -136,12 +136,17 @@ class Maintenance:
         self._standstill = Standstill(instance, occ, clock, monitor, web, open_locks)
 
     @contextmanager
-    def freeze(self) -> Iterator[Freeze]:
+    def freeze(self, *, guarded: bool = True) -> Iterator[Freeze]:
         """Keep ownCloud in maintenance for the length of a block.
 
         Maintenance is lifted whatever ends the block; a guardian sees to it should this process
         die. An ownCloud found in maintenance is left in maintenance, unless a dead ocsnap had left
         it so.
+
+        Args:
+            guarded: False where ownCloud is in pieces during the block, as in a restore: should
+                this process die, maintenance stays on until somebody lifts it by hand, or until
+                the next such block. Sync clients delete what they do not find on the server.
 
         Yields:
             The account of the window, complete after the block.
@@ -157,6 +162,7 @@ class Maintenance:
             clock=self._clock,
             monitor=self._monitor,
             environment=self._occ.environment,
+            unguarded_too=not guarded,
         )
         freeze = Freeze(found_on=self._occ.maintenance())
         if self._web is not None:
@@ -172,7 +178,7 @@ class Maintenance:
         hold: _Hold | None = None
         try:
             with deferred_signals():
-                hold = self._prepare()
+                hold = self._prepare(guarded=guarded)
                 freeze.on_seconds, _ = self._timed(lambda: self._occ.set_maintenance(on=True))
             self._wait_until_frozen(freeze, cache)
             with self._measured_work(freeze):
@@ -183,22 +189,22 @@ class Maintenance:
                     self._lift(hold, freeze)
         self._name_open_files(freeze)
 
-    def _prepare(self) -> _Hold:
+    def _prepare(self, *, guarded: bool) -> _Hold:
         """Write down all that lifting needs, and post the guardian, before anything is changed."""
         instance, environment = self._instance, self._occ.environment
         # A config.php that is broken now must not become the copy that is put back.
         read_single(instance.config_path, php=instance.php, environment=environment)
         kept = KeptConfig.keep(instance.config_path, self._state_dir, self._monitor)
         try:
-            write_lease(self._state_dir, self._lease(kept))
-            guard = Guard.post(self._state_dir, environment)
+            write_lease(self._state_dir, self._lease(kept, guarded=guarded))
+            guard = Guard.post(self._state_dir, environment) if guarded else None
         except BaseException:
             forget(self._state_dir, kept)
             raise
         lifter = Lifter(kept, self._occ, instance.root, instance.php, self._monitor)
         return _Hold(lifter, guard)
 
-    def _lease(self, kept: KeptConfig) -> Lease:
+    def _lease(self, kept: KeptConfig, *, guarded: bool) -> Lease:
         return Lease(
             pid=os.getpid(),
             process_start=process_start(os.getpid()) or "",
@@ -212,6 +218,7 @@ class Maintenance:
             mode=kept.mode,
             occ=self._occ.command,
             php=self._instance.php,
+            guarded=guarded,
         )
 
     def _wait_until_frozen(self, freeze: Freeze, cache: OpcodeCache) -> None:
@@ -245,7 +252,7 @@ class Maintenance:
             proof_seconds, freeze.lifted_by = self._timed(lambda: lifter.prove(occ_error))
             forget(self._state_dir, lifter.kept)
         except BaseException:
-            if hold.guard.hand_over():
+            if hold.guard is not None and hold.guard.hand_over():
                 self._monitor.note(
                     "The guardian goes on trying to lift maintenance mode, for"
                     f" {PATIENCE_SECONDS / 60:g} minutes: see {self._state_dir / LOG_NAME}."
@@ -253,7 +260,7 @@ class Maintenance:
             raise
         if freeze.lifted_by is not Means.OCC:
             freeze.off_seconds += proof_seconds
-        if status := hold.guard.dismiss():
+        if hold.guard is not None and (status := hold.guard.dismiss()):
             self._monitor.note(f"The guardian had ended before its time, with status {status}.")
 
     @contextmanager

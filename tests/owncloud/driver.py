@@ -50,6 +50,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
             inherited all it could lives on).
         catches: whether SIGTERM ends it as it ends the command line: by an exception.
         cgroup: a folder of cgroup.procs to go into.
+        guarded: whether a guardian watches.
     """
 
     root: str
@@ -58,6 +59,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     blow: str
     catches: bool = True
     cgroup: str = ""
+    guarded: bool = True
 
 
 class StruckError(Exception):
@@ -160,7 +162,7 @@ def main(orders: Orders) -> None:
         options=FreezeOptions(settle_seconds=0.1, drain_seconds=0.0),
         open_locks=open_locks,
     )
-    with maintenance.freeze():
+    with maintenance.freeze(guarded=orders.guarded):
         striker.at("inside")
     if not orders.step.startswith("during"):
         assert striker.struck

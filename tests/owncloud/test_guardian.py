@@ -57,6 +57,7 @@ def struck(  # noqa: PLR0913 - what varies from test to test
     catches: bool = True,
     cgroup: str = "",
     stderr: int = subprocess.DEVNULL,
+    guarded: bool = True,
 ) -> Iterator[int]:
     """Run a backup that is struck; yield its exit status at the moment of its end."""
     orders = Orders(
@@ -66,6 +67,7 @@ def struck(  # noqa: PLR0913 - what varies from test to test
         blow=blow,
         catches=catches,
         cgroup=cgroup,
+        guarded=guarded,
     )
     arguments = (sys.executable, "-m", "tests.owncloud.driver", msgspec.json.encode(orders))
     with subprocess.Popen(
@@ -455,3 +457,30 @@ def test_a_dead_guardian_goes_on_with_nothing(parts: Parts, state_dir: Path):
     with pytest.raises(MaintenanceLeftOnError):
         work()
     assert not any("goes on trying" in note for note in monitor.notes)
+
+
+def test_what_may_be_in_pieces_is_left_on_until_somebody_looks(parts: Parts, state_dir: Path):
+    before = parts.site.config_path.read_bytes()
+    with struck(parts, state_dir, "inside", "SIGKILL", guarded=False):
+        assert not guardian_pids(state_dir)
+    with pytest.raises(MaintenanceLeftOnError, match="A restore died") as caught:
+        lift(state_dir, clock=SystemClock(), monitor=SilentMonitor())
+    assert "ocsnap unlock" in caught.value.hint
+    with (
+        pytest.raises(MaintenanceLeftOnError),
+        build(parts, state_dir, SilentMonitor()).freeze(),
+    ):
+        pytest.fail("nothing may go on")
+    assert parts.occ.maintenance()
+    lift(state_dir, clock=SystemClock(), monitor=SilentMonitor(), unguarded_too=True)
+    assert_recovers(parts, state_dir, before)
+
+
+def test_the_next_restore_goes_on_from_there(parts: Parts, state_dir: Path):
+    before = parts.site.config_path.read_bytes()
+    with struck(parts, state_dir, "inside", "SIGKILL", guarded=False):
+        pass
+    with build(parts, state_dir, SilentMonitor()).freeze(guarded=False) as freeze:
+        assert not freeze.found_on
+        assert not guardian_pids(state_dir)
+    assert_recovers(parts, state_dir, before)
