@@ -203,6 +203,7 @@ class _Backup:
             groups=group_names(entry.gid for entry in owners),
             statistics=msgspec.to_builtins(self.statistics),
             errors=self.statistics.errors,
+            open_files=window.freeze.open_paths,
         )
         stored = repository.commit(snapshot)
         repository.trim_cache(snapshot)

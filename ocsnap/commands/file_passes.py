@@ -18,7 +18,7 @@ from ocsnap.snapshot.statistics import Statistics
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Sequence
 
     from ocsnap.commands.context import Context
     from ocsnap.commands.site import Site
@@ -89,14 +89,12 @@ class FilePasses:
         monitor: Monitor,
         *,
         sources: Sequence[Source] | None = None,
-        unsteady: Mapping[str, Collection[bytes]] | None = None,
     ) -> None:
         """Go through the files once.
 
         Args:
             monitor: is told of progress and problems.
             sources: what to read; None: what `sources` returns now.
-            unsteady: paths that somebody may be writing to, by home.
 
         Raises:
             LocalIOError: a folder cannot be read.
@@ -107,8 +105,7 @@ class FilePasses:
         self.scan_seconds = self.read_seconds = 0.0
         self.present = []
         for source in self.sources() if sources is None else sources:
-            marked = frozenset((unsteady or {}).get(source.name, ()))
-            archived = self._archive(archiver, source._replace(unsteady=marked))
+            archived = self._archive(archiver, source)
             if archived is None:
                 monitor.note(f"{os.fsdecode(source.path)} was deleted while the backup ran.")
                 continue
@@ -172,8 +169,6 @@ class FilePasses:
         scan = self.context.config.scan
         if scan.trust_etags == "never" or previous is None or source.etag is None:
             return frozenset()
-        if source.unsteady:
-            return frozenset()  # an upload that goes on gives its home another etag when it ends
         same = (
             previous.etag == source.etag
             and previous.path == (source.origin or source.path)

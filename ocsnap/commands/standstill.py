@@ -84,7 +84,8 @@ class Standstill:
             if site.settings.kind == "sqlite3" and not Path(site.settings.name).is_file():
                 # occ would make an empty one.
                 raise OwncloudError(f"{site.settings.name}: there is no such database file.")
-            freeze = stack.enter_context(site.maintenance.freeze())
+            # No guardian: it would open a cloud that is exchanged by half.
+            freeze = stack.enter_context(site.maintenance.freeze(guarded=False))
         except OwncloudError as error:
             self._note(error)
         except MaintenanceLeftOnError as error:

@@ -6,7 +6,6 @@ memory. How long it takes depends on what changed since the last live pass.
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,10 +129,7 @@ class Window:
 
     def _read_files(self, sources: list[Source] | None) -> None:
         self.context.monitor.step("Storing the last changes")
-        unsteady: dict[str, set[bytes]] = {}
-        for user, path in self.freeze.open_paths:
-            unsteady.setdefault(user, set()).add(os.fsencode(path))
-        self.passes.once(self.context.monitor, sources=sources, unsteady=unsteady)
+        self.passes.once(self.context.monitor, sources=sources)
 
     def _held_dump_bytes(self) -> int:
         """Return what the dump of an SQLite file may take, which is made inside the window."""

@@ -94,6 +94,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         groups: names of the numeric groups that occur.
         statistics: the figures of the run.
         errors: number of files that are not in it, or not whole.
+        open_files: files that were still being uploaded when it was made, as user and path.
     """
 
     format: int = FORMAT
@@ -109,6 +110,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     groups: dict[int, str] = {}
     statistics: dict[str, Any] = {}
     errors: int = 0
+    open_files: tuple[tuple[str, str], ...] = ()
 
     @property
     def files(self) -> int:

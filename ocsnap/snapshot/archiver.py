@@ -51,7 +51,6 @@ class Source(NamedTuple):
         etag: a home's root etag, read before the folder.
         origin: the path to record, where the folder is read at another one; empty: the same.
         trusted: names in the folder that are taken over from the previous tree without a look.
-        unsteady: paths below the folder that somebody may be writing to.
     """
 
     kind: RootKind
@@ -61,7 +60,6 @@ class Source(NamedTuple):
     etag: str | None = None
     origin: bytes = b""
     trusted: frozenset[bytes] = frozenset()
-    unsteady: frozenset[bytes] = frozenset()
 
 
 class Archived(NamedTuple):
@@ -225,7 +223,7 @@ class _Run:
                 figures.source_files += previous.entries
                 figures.source_file_bytes += previous.size_bytes
             elif stat.S_ISREG(mode):
-                if previous is not None and self._is_unchanged(directory, found, previous):
+                if previous is not None and is_unchanged(previous, found.status):
                     kept.append(previous)
                     figures.source_file_bytes += previous.size_bytes
                 else:
@@ -250,13 +248,6 @@ class _Run:
             and stat.S_ISDIR(found.status.st_mode)
             and is_same(previous, found.status)
         )
-
-    def _is_unchanged(self, directory: Directory, found: Found, previous: Entry) -> bool:
-        if self.source.unsteady and directory.folder + found.name in self.source.unsteady:
-            return False
-        if self.doubtful and not self.contents.has_all(previous):
-            return False
-        return is_unchanged(previous, found.status)
 
     def _scan(self, directory: Directory) -> list[Found]:
         try:
@@ -330,8 +321,6 @@ class _Run:
         except OSError as error:
             self._leave_out(job.directory, path, job.previous, error)
         else:
-            if job.directory.folder + job.found.name in self.source.unsteady:
-                entry = msgspec.structs.replace(entry, unsteady=True)
             self._count_file(path, entry, stored, job.previous)
         self.assembly.finish(job.directory, entry, changed=True)
 
