@@ -116,8 +116,17 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _speak_utf8() -> None:
+    """Begin anew where the locale has an older charset: ownCloud's names are UTF-8 everywhere."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        command = [sys.executable, "-m", "ocsnap", *sys.argv[1:]]
+        os.execv(sys.executable, command)  # noqa: S606 - this very program, without a shell
+
+
 def main() -> NoReturn:
     """Run the command line and exit."""
+    _speak_utf8()
     os.umask(0o077)
     for number in (signal.SIGTERM, signal.SIGHUP):
         # What is ignored stays so: nohup means that the end of the terminal shall end nothing.
