@@ -223,7 +223,7 @@ class _Run:
                 figures.source_files += previous.entries
                 figures.source_file_bytes += previous.size_bytes
             elif stat.S_ISREG(mode):
-                if previous is not None and is_unchanged(previous, found.status):
+                if previous is not None and self._is_unchanged(found, previous):
                     kept.append(previous)
                     figures.source_file_bytes += previous.size_bytes
                 else:
@@ -248,6 +248,11 @@ class _Run:
             and stat.S_ISDIR(found.status.st_mode)
             and is_same(previous, found.status)
         )
+
+    def _is_unchanged(self, found: Found, previous: Entry) -> bool:
+        if self.doubtful and not self.contents.has_all(previous):
+            return False
+        return is_unchanged(previous, found.status)
 
     def _scan(self, directory: Directory) -> list[Found]:
         try:
