@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+import zstandard
+
 from ocsnap.units import MIB
 
 LONGEST_BLOB_BYTES: Final = 4 * MIB
 """Longer content is cut, so that memory stays bounded; zstd's window at level 3 is 2 MiB, so a
 longer blob would hardly be any smaller."""
+
+NOT_SOUND: Final = (msgspec.MsgspecError, zstandard.ZstdError, ValueError, RecursionError)
+"""What msgspec and zstandard raise for bytes that are not what they should be; ValueError is also
+that of UTF-8."""
 
 Buffer = bytes | bytearray | memoryview
 

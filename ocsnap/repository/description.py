@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
 from ocsnap.crypto import CipherMode
 from ocsnap.errors import DamagedError
+from ocsnap.repository.blob import NOT_SOUND
 
 if TYPE_CHECKING:
     from ocsnap.repository.blob import Buffer
 
 NAME: Final = "ocsnap.json"
 FORMAT: Final = 1
+
+RepositoryId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+"""It also names a folder of the local cache: nothing else may be taken for one."""
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +33,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     format: int = FORMAT
-    repository: str
+    repository: RepositoryId
     cipher: CipherMode
     recipients: tuple[str, ...]
     created: float
@@ -58,7 +62,7 @@ def decode(data: Buffer) -> Description:
     """
     try:
         description = msgspec.json.decode(data, type=Description)
-    except msgspec.DecodeError as error:
+    except NOT_SOUND as error:
         raise DamagedError(f"{NAME} cannot be read: {error}.", name=NAME) from error
     if description.format != FORMAT:
         raise DamagedError(

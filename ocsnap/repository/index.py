@@ -8,7 +8,7 @@ import msgspec
 import zstandard
 
 from ocsnap.errors import DamagedError
-from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.blob import NOT_SOUND, BlobKind
 from ocsnap.repository.pack import PackedBlob, decompress
 from ocsnap.units import GIB
 
@@ -81,7 +81,7 @@ def decode(data: Buffer, *, name: str) -> Index:
     """
     try:
         index = msgspec.msgpack.decode(decompress(data, _LONGEST_BYTES, exact=False), type=Index)
-    except (ValueError, msgspec.DecodeError, zstandard.ZstdError) as error:
+    except NOT_SOUND as error:
         raise DamagedError(f"{name} is no sound index: {error}.", name=name) from error
     if index.format != FORMAT:
         raise DamagedError(

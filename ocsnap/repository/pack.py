@@ -14,6 +14,7 @@ import msgspec
 import zstandard
 
 from ocsnap.errors import DamagedError
+from ocsnap.repository.blob import NOT_SOUND
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def read_trailer(plain: Buffer, *, name: str) -> list[PackedBlob]:
         end = len(view) - _TAIL.size - length - _HEAD.size
         if any(b.offset < 0 or b.frame_bytes < 0 or b.offset + b.frame_bytes > end for b in blobs):
             raise ValueError("its trailer points outside of it")
-    except (struct.error, ValueError, msgspec.DecodeError, zstandard.ZstdError) as error:
+    except (struct.error, *NOT_SOUND) as error:
         raise DamagedError(f"{name} is no sound pack: {error}.", name=name) from error
     return blobs
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import zstandard
 
 from ocsnap.errors import DamagedError
-from ocsnap.repository.blob import BlobKind, blob_id
+from ocsnap.repository.blob import NOT_SOUND, BlobKind, blob_id
 from ocsnap.repository.pack import decompress, read_trailer
+from ocsnap.units import GIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from ocsnap.crypto import Cipher
     from ocsnap.repository.cache import Cache
     from ocsnap.storage.storage import Storage
+
+
+MOST_UNPACKED_BYTES: Final = GIB
+"""Far more than any listing; memory is not taken on a word that nobody can have given."""
 
 
 class BlobReader:
@@ -46,7 +52,10 @@ class BlobReader:
         """
         frame = self._cache.held(blob)
         if frame is not None:
-            return unpack(blob, frame, zstandard.frame_content_size(frame), name="The local cache")
+            # Whatever the cache holds instead, the repository may have the right one.
+            with suppress(DamagedError, zstandard.ZstdError):
+                size_bytes = zstandard.frame_content_size(frame)
+                return unpack(blob, frame, size_bytes, name="The local cache")
         location = self._cache.find(blob)
         if location is None:
             raise DamagedError(
@@ -116,8 +125,10 @@ def unpack(blob: bytes, frame: bytes | memoryview, raw_bytes: int, *, name: str)
         DamagedError: it is another content.
     """
     try:
+        if raw_bytes > MOST_UNPACKED_BYTES:
+            raise ValueError(f"{raw_bytes} bytes are no blob")
         data = decompress(frame, raw_bytes)
-    except (ValueError, zstandard.ZstdError) as error:
+    except NOT_SOUND as error:
         raise DamagedError(
             f"{name}: the blob {blob.hex()} cannot be unpacked: {error}.", name=name
         ) from error

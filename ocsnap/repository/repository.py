@@ -226,7 +226,13 @@ class Repository:
             self.cache.expect(ObjectInfo(name, len(message), md5=None, sha256=None))
             self.cache.hold_snapshot(name, content)
         snapshot = snapshots.decode(content, name=name)
-        return StoredSnapshot(id=snapshots.id_of(name), name=name, snapshot=snapshot)
+        digest = snapshots.id_of(name)
+        if snapshot.repository != self.id or name != snapshots.snapshot_name(
+            snapshot.started, digest
+        ):
+            # An old snapshot under a new time would be taken for the latest.
+            raise DamagedError(f"{name} does not belong under this name.", name=name)
+        return StoredSnapshot(id=digest, name=name, snapshot=snapshot)
 
 
 def create_repository(storage: Storage, cipher: Cipher, *, repository: str, now: float) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
 from ocsnap.errors import DamagedError
+from ocsnap.repository.blob import NOT_SOUND
 from ocsnap.repository.tree import Entry
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ FORMAT: Final = 1
 FOLDER: Final = "snapshots/"
 SHORT_ID: Final = 8
 _TIME: Final = "%Y%m%dT%H%M%SZ"
+
+Moment = Annotated[float, msgspec.Meta(ge=0, lt=253_402_300_800)]
+"""Seconds since the epoch, before the year 10000, which no calendar here knows."""
 
 
 class RootKind(StrEnum):
@@ -99,8 +103,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     repository: str
-    started: float
-    finished: float
+    started: Moment
+    finished: Moment
     host: str
     program: str
     parent: str | None
@@ -187,7 +191,7 @@ def decode(data: Buffer, *, name: str) -> Snapshot:
     """
     try:
         snapshot = msgspec.json.decode(data, type=Snapshot)
-    except msgspec.DecodeError as error:
+    except NOT_SOUND as error:
         raise DamagedError(f"{name} is no sound snapshot: {error}.", name=name) from error
     if snapshot.format != FORMAT:
         raise DamagedError(

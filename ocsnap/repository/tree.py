@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from zlib import crc32
 
 import msgspec
 
 from ocsnap.errors import DamagedError
+from ocsnap.repository.blob import NOT_SOUND
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ _EXTENT_BYTES: Final = 48
 _ILLEGAL_NAMES: Final = (b"", b".", b"..")
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Number = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+_Time = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class Extent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A range of a blob; a file's content is its extents, one after the other.
 
@@ -41,8 +47,8 @@ class Extent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     blob: bytes
-    offset: int
-    length: int
+    offset: _Count
+    length: _Count
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -71,13 +77,13 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     name: bytes
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: int
-    ctime_ns: int
+    mode: Annotated[int, msgspec.Meta(ge=0, lt=2**16)]
+    uid: _Number
+    gid: _Number
+    mtime_ns: _Time
+    ctime_ns: _Time
     inode: int
-    size_bytes: int = 0
+    size_bytes: _Count = 0
     links: int = 1
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
     content: bytes | None = None
@@ -85,7 +91,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     signature: tuple[bytes, ...] = ()
     target: bytes = b""
     subtree: tuple[bytes, ...] = ()
-    entries: int = 0
+    entries: _Count = 0
     device: int = 0
     sparse: bool = False
     unsteady: bool = False
@@ -150,14 +156,14 @@ def decode(parts: Iterable[Buffer]) -> list[Entry]:
         The entries, sorted by name.
 
     Raises:
-        DamagedError: a part cannot be read, is of a later format, or has a name that could lead
-            out of its directory.
+        DamagedError: a part cannot be read, is of a later format, has a name that could lead out of
+            its directory, or the same name twice.
     """
     entries: list[Entry] = []
     for data in parts:
         try:
             part = _decoder.decode(data)
-        except msgspec.DecodeError as error:
+        except NOT_SOUND as error:
             raise DamagedError(f"A directory listing cannot be read: {error}.") from error
         if part.format != FORMAT:
             raise DamagedError(
@@ -165,7 +171,11 @@ def decode(parts: Iterable[Buffer]) -> list[Entry]:
                 hint="Use a newer ocsnap.",
             )
         entries += part.entries
+    earlier = b""
     for entry in entries:
         if entry.name in _ILLEGAL_NAMES or b"/" in entry.name or b"\0" in entry.name:
             raise DamagedError(f"A directory listing has the illegal name {entry.name!r}.")
+        if entry.name <= earlier:
+            raise DamagedError(f"A directory listing has {entry.name!r} in the wrong place.")
+        earlier = entry.name
     return entries
