@@ -1,7 +1,7 @@
 """How long users are locked out, while they work all the time.
 
 An ownCloud of 63,415 files in 5 homes, whose database, on MariaDB, has 100,000 rows in
-oc_filecache, is backed up to an S3 server again and again while two users write; then with a line
+oc_filecache, is backed up to an S3 server again and again while two of them write; then with a line
 of 1 MB/s, then with ten times as many bytes in the same number of files. Each time the last
 snapshot is restored, and what came back is compared with what the users know to have been there
 when they were locked out, and with the restored database. `python -m benchmarks.window --help`
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from tests.servers.s3 import S3Server
 
 USERS = ("alice", "bob", "carol@example.org", "dave", "erin")
-ACTIVE = USERS[:2]
 SLOW_BYTES_PER_SECOND = 1_000_000
 SETTLE_SECONDS = 2.2
 PARTS = ("on", "settle", "drain", "database", "scan", "read", "off")
@@ -52,6 +51,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=63_415)
     parser.add_argument("--mean-bytes", type=int, default=4_000)
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--active", type=int, default=2, help="users who write, of five")
     parser.add_argument("--rounds", type=int, default=3, help="backups with each line")
     parser.add_argument("--times", type=int, default=10, help="the larger site's bytes; 1: none")
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
@@ -102,7 +102,6 @@ class _Bench:
         self.store = store
         self.slow_port = slow_port
         self.options = options
-        self.medians: dict[str, float] = {}
 
     def run(self, title: str, mean_bytes: int) -> None:
         """Measure one site."""
@@ -116,7 +115,7 @@ class _Bench:
         _show(title, f"{files} files in {len(homes)} homes, {bytes_there / 1e9:.2f} GB")
         self._backup("first backup", "quick")
         self._no_change(site)
-        users = [User(site, name, homes[name]) for name in ACTIVE]
+        users = [User(site, name, homes[name]) for name in USERS[: self.options.active]]
         for user in users:
             user.start()
         try:
