@@ -27,6 +27,7 @@ class _Restored:
     path: Path
     data: bytes
     status: os.stat_result
+    folder: os.stat_result
 
 
 class Standstill:
@@ -70,7 +71,7 @@ class Standstill:
         self._exchanged = True
         path = (self._context.config.owncloud.root / "config" / "config.php").resolve()
         if self._brings_config and path.is_file():
-            self._restored = _Restored(path, path.read_bytes(), path.stat())
+            self._restored = _Restored(path, path.read_bytes(), path.stat(), path.parent.stat())
         with ExitStack() as stack:
             if self._frozen is None:
                 self._freeze(stack)
@@ -113,7 +114,9 @@ class Standstill:
         if path.read_bytes() != data:
             owner = (status.st_uid, status.st_gid) if self._context.superuser else None
             write_durably(path, data, mode=stat.S_IMODE(status.st_mode), owner=owner)
-            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        # The times too: occ rewrites the file, and the copy beside it came and went.
+        for place, times in ((path, status), (path.parent, self._restored.folder)):
+            os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def _note(self, error: OwncloudError | MaintenanceLeftOnError) -> None:
         if self._brings_config and not self._exchanged:
