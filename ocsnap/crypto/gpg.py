@@ -104,7 +104,7 @@ class Gpg:
             symmetric=not self._recipients,
             always_trust=True,
             armor=False,
-            passphrase=self._passphrase if signer or not self._recipients else None,
+            passphrase=self._on_the_wire() if signer or not self._recipients else None,
             sign=signer,
             extra_args=self._options(signer),
         )
@@ -117,7 +117,7 @@ class Gpg:
         output = _Output()
         gpg = self._call(output)
         result = _run(
-            gpg.decrypt_file, _Parts([message]), always_trust=True, passphrase=self._passphrase
+            gpg.decrypt_file, _Parts([message]), always_trust=True, passphrase=self._on_the_wire()
         )
         statuses = Statuses(result.stderr)
         if not self._recipients and statuses.locked_with_key:
@@ -134,6 +134,10 @@ class Gpg:
                 hint="Somebody else may have written it. Do not restore it.",
             )
         return output.data
+
+    def _on_the_wire(self) -> str | None:
+        """Return the passphrase such that python-gnupg's encoding of it gives UTF-8."""
+        return None if self._passphrase is None else self._passphrase.encode().decode("latin-1")
 
     def _call(self, output: _Output) -> Any:  # noqa: ANN401 - python-gnupg has no types
         """Return a copy of the wrapper for one call: its output callback is per object."""
@@ -243,7 +247,8 @@ def _start(home: Path | None, environment: Mapping[str, str]) -> Any:  # noqa: A
         raise CryptoError(
             f"gpg cannot be run: {error}.", hint="Install it: apt-get install gnupg."
         ) from error
-    gpg.encoding = "utf-8"
+    # What gpg says of a damaged message may be no UTF-8, and must not end the thread that listens.
+    gpg.encoding = "latin-1"
     gpg.buffer_size = CHUNK_BYTES
     return gpg
 
