@@ -104,7 +104,8 @@ class FileReader:
         self, descriptor: int, status: os.stat_result, previous: Entry | None
     ) -> StoredContent:
         return self._store.store_stream(
-            _chunks(descriptor, self._buffer()[:LONGEST_BLOB_BYTES]),
+            # A file that grows as fast as it is read would keep ownCloud frozen for ever.
+            _chunks(descriptor, self._buffer()[:LONGEST_BLOB_BYTES], status.st_size),
             previous,
             expected_bytes=status.st_size,
             may_give_up=True,
@@ -138,8 +139,10 @@ def _fill(descriptor: int, buffer: memoryview) -> memoryview:
     return buffer[:filled]
 
 
-def _chunks(descriptor: int, buffer: memoryview) -> Iterator[memoryview]:
-    while len(chunk := _fill(descriptor, buffer)):
+def _chunks(descriptor: int, buffer: memoryview, most_bytes: int) -> Iterator[memoryview]:
+    left_bytes = most_bytes
+    while len(chunk := _fill(descriptor, buffer[:left_bytes])):
+        left_bytes -= len(chunk)
         yield chunk
 
 
