@@ -285,6 +285,12 @@ def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Rep
             f"the configuration has a {cipher.mode}.",
             hint="Check the section [encryption].",
         )
+    if set(description.recipients) != set(cipher.recipients):
+        raise CryptoError(
+            f"The repository was made for {', '.join(description.recipients)}, "
+            f"the configuration names {', '.join(cipher.recipients)}.",
+            hint="What is there stays as it is locked: back up for other recipients elsewhere.",
+        )
     cache = Cache(state_dir / description.repository / "cache.db")
     return Repository(
         storage=storage, cipher=cipher, cache=cache, repository=description.repository
