@@ -29,6 +29,7 @@ from ocsnap.commands.restore_report import RestoreOptions, RestoreOutcome, Resto
 from ocsnap.commands.room import check_room
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
+from ocsnap.commands.snapshots import readable
 from ocsnap.commands.standstill import Standstill
 from ocsnap.commands.swap import MOUNT_POINT, Swap
 from ocsnap.database.open import load_database
@@ -70,7 +71,7 @@ def restore(
     with run_lock(folder, "a restore"), closing(connect(context).repository) as repository:
         context.monitor.step("Checking")
         repository.synchronise(context.monitor)
-        stored = _choose(repository.snapshots(context.monitor), context, options)
+        stored = _choose(readable(repository, context.monitor), context, options)
         run = _Restore(context, options, folder, repository, stored)
         return run.run(confirm)
 
