@@ -1,0 +1,69 @@
+"""A host that remembers nothing: the state_dir is a cache, and only a cache."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.state import State
+
+if TYPE_CHECKING:
+    from tests.cli.installation import Installation
+
+
+@pytest.mark.parametrize("lost", ["all", "cache"])
+def test_nothing_is_uploaded_twice(installation: Installation, lost: str):
+    first = installation.json("backup")
+    if lost == "all":
+        shutil.rmtree(installation.state_dir)
+    else:
+        for cache in installation.state_dir.rglob("cache.db*"):
+            cache.unlink()
+    second = installation.json("backup")
+    assert second["parent"] == first["snapshot"]
+    assert second["statistics"]["files_read"] <= 1, "config.php, which the first backup changed"
+    assert second["put_bytes"] < 20_000
+
+
+def test_verify_and_restore_start_from_nothing(installation: Installation):
+    installation.json("backup")
+    installation.site.mutate(8)
+    installation.json("backup")
+    wanted = State.of(installation.site)
+    shutil.rmtree(installation.state_dir)
+    assert installation.json("verify", "--read-data")["sound"]
+    shutil.rmtree(installation.state_dir)
+    shutil.rmtree(installation.site.data_dir)
+    shutil.rmtree(installation.site.root / "config")
+    assert installation.json("restore", "--yes")["failed"] == []
+    assert State.of(installation.site) == wanted
+
+
+def test_a_cache_that_is_rubbish_is_said_to_be_so(installation: Installation):
+    installation.json("backup")
+    (cache,) = installation.state_dir.glob("*/cache.db")
+    cache.write_bytes(b"rubbish" * 1000)
+    for side in cache.parent.glob("cache.db-*"):
+        side.unlink()
+    result = installation.run("-q", "backup")
+    assert "Traceback" not in result.err, result.err
+    assert result.status in (0, 15)
+    if result.status:
+        assert str(cache) in result.err
+
+
+def test_two_ownclouds_share_a_repository(installation: Installation):
+    wanted = State.of(installation.site)
+    first = installation.json("backup")["snapshot"]
+    other = installation.folder / "other"
+    shutil.copytree(installation.site.root, other, symlinks=True)
+    installation.set("owncloud", root=str(other))
+    second = installation.json("backup")
+    assert second["parent"] is None, "the other one's"
+    assert second["put_bytes"] < 100_000, "but its content is there"
+    installation.set("owncloud", root=str(installation.site.root))
+    report = installation.json("restore", "--yes")
+    assert report["snapshot"] == first, "the latest of this one"
+    assert State.of(installation.site) == wanted

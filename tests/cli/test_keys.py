@@ -1,0 +1,132 @@
+"""Public-key mode: the host that backs up cannot read, another one can; signatures are checked."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.keys import Key, new_key
+from tests.cli.state import State, differing, files, left_out
+
+if TYPE_CHECKING:
+    from tests.cli.installation import Installation
+
+
+@pytest.fixture(scope="module")
+def admin(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    return new_key(tmp_path_factory.mktemp("admin"), "Admin <admin@example.org>")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Key:
+    return new_key(tmp_path_factory.mktemp("server"), "Server <server@example.org>")
+
+
+@pytest.fixture
+def blind(installation: Installation, admin: Key) -> Installation:
+    """A host that has only the public key."""
+    installation.settings["encryption"] = {
+        "recipients": [admin.fingerprint],
+        "key_files": [str(admin.public_file)],
+    }
+    return installation
+
+
+def on_another_host(installation: Installation, name: str, **encryption: object) -> Installation:
+    """Return the same configuration with a state_dir and keys of its own."""
+    settings = {section: dict(table) for section, table in installation.settings.items()}
+    folder = installation.folder / name
+    folder.mkdir()
+    settings["backup"]["state_dir"] = str(folder / "state")
+    settings["encryption"] |= encryption
+    return replace(installation, folder=folder, settings=settings)
+
+
+def test_backups_on_a_host_that_cannot_read_them(blind: Installation, admin: Key):
+    first = blind.json("backup")
+    blind.site.mutate(7)
+    wanted = State.of(blind.site)
+    second = blind.json("backup")
+    assert second["parent"] == first["snapshot"]
+    assert second["put_bytes"] < first["put_bytes"] / 4
+    assert second["statistics"]["new_files"] < 60
+    listed = blind.json("snapshots")["snapshots"]
+    assert [item["id"] for item in listed] == [first["snapshot"], second["snapshot"]]
+    told = blind.json("verify")
+    assert told["sound"]
+    read = blind.json("verify", "--read-data")
+    assert read["sound"]
+    assert read["report"]["locked"] > 0
+    refused = blind.run("-q", "restore", "--target", blind.folder / "nothing")
+    assert refused.status == 9, refused
+    assert "secret key" in refused.err
+
+    other = on_another_host(blind, "o", key_files=[str(admin.secret_file)])
+    assert len(other.json("snapshots")["snapshots"]) == 2
+    checked = other.json("verify", "--read-data")
+    assert checked["sound"]
+    assert checked["report"]["locked"] == 0
+    target = other.folder / "out"
+    other.json("restore", "--target", target)
+    homes = {user: target / "data" / user for user in blind.site.homes}
+    moved = replace(blind.site, data_dir=target / "data", homes=homes)
+    found = files(target / "data", leave_out=left_out(moved))
+    assert differing(found, wanted.files) == {}
+
+
+def test_a_blind_host_that_lost_its_notes_goes_on(blind: Installation):
+    """It cannot read what it wrote, so it writes again, and says so."""
+    blind.json("backup")
+    shutil.rmtree(blind.state_dir)
+    result = blind.run("backup")
+    assert result.status == 0, result
+    assert "secret key" in result.err
+    assert blind.json("verify")["sound"]
+
+
+@pytest.mark.parametrize("command", [("snapshots",), ("restore", "--yes")])
+def test_snapshots_that_this_host_cannot_read_are_not_none(
+    blind: Installation, command: tuple[str, ...]
+):
+    blind.json("backup")
+    shutil.rmtree(blind.state_dir)
+    result = blind.run("-q", *command)
+    assert result.status == 9, result
+    assert "secret key" in result.err
+
+
+def test_only_signed_snapshots_are_taken(blind: Installation, admin: Key, server: Key):
+    signing = {
+        "sign_with": server.fingerprint,
+        "key_files": [str(admin.public_file), str(server.secret_file)],
+    }
+    host = on_another_host(blind, "s", **signing)
+    signed = host.json("backup")["snapshot"]
+    # Whoever may write to the bucket has the public key as well, and makes a snapshot of his own.
+    forger = on_another_host(blind, "f", key_files=[str(admin.public_file)])
+    forged = forger.json("backup")["snapshot"]
+    reading = {**signing, "key_files": [str(admin.secret_file), str(server.secret_file)]}
+    other = on_another_host(blind, "r", **reading)
+    result = other.run("--json", "restore", "--target", other.folder / "a", "--snapshot", forged)
+    assert result.status != 0
+    assert not (other.folder / "a").exists()
+    latest = other.run("--json", "restore", "--target", other.folder / "b")
+    assert latest.status == 0, latest
+    assert latest.json()["snapshot"] == signed
+    listed = other.run("snapshots")
+    assert forged[:8] not in listed.out
+    assert forged in listed.err
+    assert other.run("verify", "--read-data").status == 10
+
+
+def test_another_recipient_for_an_existing_repository(blind: Installation, server: Key):
+    """What is there already stays readable for the old key alone."""
+    blind.json("backup")
+    other = on_another_host(
+        blind, "o", recipients=[server.fingerprint], key_files=[str(server.public_file)]
+    )
+    result = other.run("-q", "backup")
+    assert result.status == 9, result
