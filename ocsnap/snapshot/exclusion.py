@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_WILD: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+_MEMBERS: Final = r"(?:\][^\]]*|[^\]]+)"
+_PARTS: Final = re.compile(
+    rf"(\*\*/|\*\*|\*|\?|\[(?:[!^]{_MEMBERS}|(?![!^]){_MEMBERS})\])", re.DOTALL
+)
+_RANGES: Final = re.compile(r"(.)(?:-(.))?", re.DOTALL)
 
 
 class Exclusion:
@@ -35,12 +42,12 @@ class Exclusion:
         self._paths = frozenset(paths)
         self.digest = _digest([*patterns, ""], below, sorted(paths))
         self._below = below + b"/" if below else b""
-        whole: list[bytes] = []
-        names: list[bytes] = []
+        whole: list[str] = []
+        names: list[str] = []
         for pattern in patterns:
             (whole if "/" in pattern.rstrip("/") else names).append(_regex(pattern.strip("/")))
-        self._whole = re.compile(b"|".join(whole), re.DOTALL) if whole else None
-        self._names = re.compile(b"|".join(names), re.DOTALL) if names else None
+        self._whole = re.compile("|".join(whole), re.DOTALL) if whole else None
+        self._names = re.compile("|".join(names), re.DOTALL) if names else None
 
     def matches(self, folder: bytes, name: bytes) -> bool:
         """Return whether to leave out a name.
@@ -51,9 +58,11 @@ class Exclusion:
         """
         if self._paths and folder + name in self._paths:
             return True
-        if self._names is not None and self._names.fullmatch(name):
+        if self._names is not None and self._names.fullmatch(_text(name)):
             return True
-        return self._whole is not None and bool(self._whole.fullmatch(self._below + folder + name))
+        if self._whole is None:
+            return False
+        return bool(self._whole.fullmatch(_text(self._below + folder + name)))
 
 
 def _digest(patterns: list[str], below: bytes, paths: list[bytes]) -> str:
@@ -61,16 +70,29 @@ def _digest(patterns: list[str], below: bytes, paths: list[bytes]) -> str:
     return hashlib.sha256(b"\0".join([*rules, below, *paths])).hexdigest()
 
 
-def _regex(pattern: str) -> bytes:
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern)
-    return b"(?:" + b"".join(_part(part) for part in parts) + b")"
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
-def _part(part: str) -> bytes:
-    wild = {"**/": b"(?:.*/)?", "**": b".*", "*": b"[^/]*", "?": b"[^/]"}
-    if part in wild:
-        return wild[part]
-    if part.startswith("[") and part.endswith("]") and len(part) > 2:
-        body = part[1:-1].replace("\\", r"\\")
-        return ("[" + ("^" + body[1:] if body[0] == "!" else body) + "]").encode()
-    return re.escape(part).encode("utf-8", "surrogateescape")
+def _regex(pattern: str) -> str:
+    return "(?:" + "".join(_part(part) for part in _PARTS.split(pattern)) + ")"
+
+
+def _part(part: str) -> str:
+    if part in _WILD:
+        return _WILD[part]
+    return _set(part[1:-1]) if _PARTS.fullmatch(part) else re.escape(part)
+
+
+def _set(body: str) -> str:
+    """Return what matches one character of a set; a slash never is."""
+    negated = body[0] in "!^"
+    ranges = _RANGES.findall(body[1:] if negated else body)
+    members = "".join(
+        f"{re.escape(first)}-{re.escape(last or first)}"
+        for first, last in ranges
+        if first <= (last or first)
+    )
+    if negated:
+        return f"[^/{members}]"
+    return f"(?!/)[{members}]" if members else "(?!)"
