@@ -170,7 +170,8 @@ class _Run:
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path
         try:
-            entry = self._describe_directory(path, b"", os.lstat(path), previous)
+            # The folder itself may be reached through a link, as a data directory that was moved.
+            entry = self._describe_directory(path + b"/.", b"", os.stat(path), previous)
         except OSError as error:
             raise _unreadable(path, error) from error
         workers = Workers(self._archive_file, threads=readers, name="ocsnap-read")

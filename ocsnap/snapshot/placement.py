@@ -68,11 +68,12 @@ def dress(at: int | bytes, entry: Entry, *, owners: bool) -> None:
     link = stat.S_ISLNK(entry.mode)
     if owners:
         os.chown(at, entry.uid, entry.gid, follow_symlinks=not path)
-    if not link:
-        # After the owner: changing the owner clears setuid and setgid (chown(2)).
-        os.chmod(at, stat.S_IMODE(entry.mode))
     for name, value in entry.xattrs:
         _set_xattr(at, name, value, owners=owners)
+    if not link:
+        # After the owner: changing the owner clears setuid and setgid (chown(2)). And after the
+        # attributes: nobody but root could set them on what is read-only.
+        os.chmod(at, stat.S_IMODE(entry.mode))
     os.utime(at, ns=(entry.mtime_ns, entry.mtime_ns), follow_symlinks=not path)
 
 
