@@ -72,12 +72,14 @@ class Studio:
         clock: tells the archiver the time.
         exclude: patterns to leave out.
         readers: threads that read files.
+        superuser: whether owners are restored.
     """
 
     workshop: Workshop
     clock: Clock = field(default_factory=LaterClock)
     exclude: Sequence[str] = ()
     readers: int = 2
+    superuser: bool = SUPERUSER
 
     def backup(self, folder: Path | bytes) -> Backup:
         with self.counting() as counting, self.workshop.opened() as repository:
@@ -127,7 +129,7 @@ class Studio:
 
     def restore(self, stored: StoredSnapshot, target: Path) -> RestoreReport:
         with self.synchronised() as repository:
-            restorer = Restorer(repository, monitor=SilentMonitor(), owners=SUPERUSER)
+            restorer = Restorer(repository, monitor=SilentMonitor(), owners=self.superuser)
             return restorer.restore(
                 [Placement(root, os.fsencode(target)) for root in stored.snapshot.roots]
             )
