@@ -1,0 +1,35 @@
+"""A backup, a check and a restore in a process that tells its peak of memory: `python -m`.
+
+Arguments: the folder to back up, the folder of the workshop, the folder of the repository, where to
+restore to. Prints three numbers, KiB, each the peak until then.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+from pathlib import Path
+
+from ocsnap.cli.allocator import bound_memory
+from ocsnap.storage.local import LocalStorage
+from tests.repository.workshop import Workshop
+from tests.snapshot.studio import Studio
+
+
+def main(folder: str, workshop: str, repository: str, target: str) -> None:
+    bound_memory()
+    studio = Studio(Workshop(Path(workshop), LocalStorage(Path(repository))))
+    backup = studio.backup(Path(folder))
+    tell()
+    studio.check(read_data=True)
+    tell()
+    studio.restore(backup.stored, Path(target))
+    tell()
+
+
+def tell() -> None:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # noqa: T201 - the test reads it
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
