@@ -177,15 +177,27 @@ class Cache:
         with self._writing() as db:
             db.execute("DELETE FROM object WHERE name = ?", (name,))
 
-    def unindexed_packs(self) -> list[IndexedPack]:
-        """Return the packs that no index object lists yet, with their blobs."""
-        rows = self._all(
+    def unindexed_packs(self, most_blobs: int) -> list[IndexedPack]:
+        """Return packs that no index object lists yet, with their blobs.
+
+        Args:
+            most_blobs: no more packs follow once there are so many blobs in them.
+        """
+        found: list[IndexedPack] = []
+        blobs = 0
+        for number, pack, kind, size_bytes, md5 in self._all(
             "SELECT number, id, kind, size_bytes, md5 FROM pack WHERE index_id IS NULL"
-        )
-        return [
-            IndexedPack(pack, BlobKind(kind), size_bytes, md5, self._blobs_of(number))
-            for number, pack, kind, size_bytes, md5 in rows
-        ]
+        ):
+            found.append(IndexedPack(pack, BlobKind(kind), size_bytes, md5, self._blobs_of(number)))
+            blobs += len(found[-1].blobs)
+            if blobs >= most_blobs:
+                break
+        return found
+
+    def unindexed_ids(self) -> list[tuple[str, bytes]]:
+        """Return names and ids of all packs that no index object lists yet."""
+        rows = self._all("SELECT kind, id FROM pack WHERE index_id IS NULL")
+        return [(pack_name(BlobKind(kind), pack), pack) for kind, pack in rows]
 
     def blobs_of(self, name: str) -> list[PackedBlob]:
         """Return the blobs of a pack, in the order in which they lie; empty if it is unknown."""

@@ -34,10 +34,15 @@ if TYPE_CHECKING:
 
     from ocsnap.crypto import Cipher
     from ocsnap.monitor import Monitor
+    from ocsnap.repository.index import IndexedPack
     from ocsnap.repository.snapshot import Snapshot
     from ocsnap.storage.storage import Storage
 
 _DOUBTFUL: Final = "something that was stored may be lost"
+MOST_INDEXED_BLOBS: Final = 200_000
+"""An index object lists about so many, which takes 10 MB: a first backup writes several, and none
+of them takes much memory."""
+
 _LIVE_COUNT: Final = "held after the last trim"
 _SMALL_CACHE: Final = 10_000
 
@@ -132,19 +137,20 @@ class Repository:
 
     def _drop_lost_packs(self) -> None:
         """Packs of an interrupted run count only if they did reach the storage."""
-        for pack in self.cache.unindexed_packs():
+        for name, pack in self.cache.unindexed_ids():
             try:
-                self.storage.stat(pack.name)
+                self.storage.stat(name)
             except ObjectMissingError:
-                self.cache.set_note(_DOUBTFUL, pack.name)
-                self.cache.drop_pack(pack.pack)
+                self.cache.set_note(_DOUBTFUL, name)
+                self.cache.drop_pack(pack)
 
     def flush(self) -> None:
         """Store everything that was saved, and the index that lists it."""
         self.writer.flush()
-        packs = self.cache.unindexed_packs()
-        if not packs:
-            return
+        while packs := self.cache.unindexed_packs(MOST_INDEXED_BLOBS):
+            self._store_index(packs)
+
+    def _store_index(self, packs: list[IndexedPack]) -> None:
         message = self.cipher.encrypt([indexes.encode(indexes.Index(indexes.FORMAT, packs))])
         digest = hashlib.sha256(message)
         name = indexes.index_name(digest.digest())

@@ -14,6 +14,7 @@ from ocsnap.snapshot.delta import (
     SIGNATURE_PART_BYTES,
     DeltaWriter,
     NotSimilarError,
+    is_scattered,
 )
 
 if TYPE_CHECKING:
@@ -103,6 +104,13 @@ class ContentStore:
         Raises:
             NotSimilarError: only if `may_give_up`: begin again with no previous entry.
         """
+        if (
+            previous is not None
+            and not may_give_up
+            and is_scattered(len(previous.extents), previous.size_bytes)
+        ):
+            # What cannot begin again must not begin from what is scattered already.
+            previous = None
         old_signature = self._old_signature(previous)
         if previous is None or old_signature is None:
             target: _WholeWriter | DeltaWriter = _WholeWriter(self._writer)

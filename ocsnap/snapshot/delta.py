@@ -49,6 +49,16 @@ class NotSimilarError(Exception):
         self.stored_bytes = stored_bytes
 
 
+def is_scattered(extents: int, size_bytes: int) -> bool:
+    """Return whether content lies in so many pieces that it had better be stored whole again.
+
+    Args:
+        extents: the number of pieces.
+        size_bytes: the length of the content.
+    """
+    return extents > max(_FEWEST_EXTENTS, size_bytes // _BYTES_PER_EXTENT)
+
+
 class DeltaWriter:
     """Takes new content in pieces and gives its extents."""
 
@@ -98,8 +108,7 @@ class DeltaWriter:
         self.write(b"", last=True)
         if self._may_give_up:
             self._give_up_if_too_much()
-            most = max(_FEWEST_EXTENTS, self._seen_bytes // _BYTES_PER_EXTENT)
-            if len(self._done) + len(self._open) > most:
+            if is_scattered(len(self._done) + len(self._open), self._seen_bytes):
                 raise NotSimilarError(self.stored_bytes)
         self._save_literal()
         return tuple(self._done)
