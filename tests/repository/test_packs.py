@@ -111,6 +111,19 @@ def test_full_packs_are_sent_before_the_flush(workshop: Workshop, small_packs: N
     assert_readable_elsewhere(workshop, contents)
 
 
+def test_many_blobs_are_listed_by_several_indexes(
+    workshop: Workshop, small_packs: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("ocsnap.repository.repository.MOST_INDEXED_BLOBS", 8)
+    contents = contents_of(23)
+    with workshop.opened() as repository:
+        save_all(repository, contents)
+        repository.flush()
+    assert len(names(workshop, "packs/")) == 5
+    assert len(names(workshop, "index/")) == 3
+    assert_readable_elsewhere(workshop, contents)
+
+
 @pytest.mark.parametrize("effect", [Effect.ERROR_BEFORE, Effect.ERROR_AFTER])
 def test_a_pack_that_cannot_be_stored_is_never_forgotten(
     workshop: Workshop, small_packs: None, effect: Effect
