@@ -44,8 +44,10 @@ def table_stream(table: str) -> str:
 
 
 def stamp(seconds: float) -> str:
-    """Return a time, in seconds since the epoch, as 14 digits in UTC."""
-    return time.strftime("%Y%m%d%H%M%S", time.gmtime(seconds))
+    """Return a time, in seconds since the epoch, as 17 digits in UTC: down to milliseconds."""
+    whole = int(seconds)
+    thousandths = int((seconds - whole) * 1000)
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(whole)) + f"{thousandths:03}"
 
 
 def beside(database: str, role: str, when: str) -> str:

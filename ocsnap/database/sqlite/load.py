@@ -47,7 +47,8 @@ def load(
         size = _write(new, reader.chunks(stream), monitor)
         _check(new, manifest, target)
         _take_owner_and_mode(new, target)
-        when = time.strftime("%Y%m%d%H%M%S", time.gmtime(clock.now()))
+        now = clock.now()
+        when = time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + f"{int(now % 1 * 1000):03}"
         kept = _swap(new, target, target.with_name(f"{target.name}.before_{when}"))
     return LoadReport(
         database=str(target),
