@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.cli.installation import Installation, Result
+    from tests.cli.installation import Installation
     from tests.servers.s3 import S3Server
 
 
@@ -351,22 +352,18 @@ def test_two_at_once(stored: Installation):
     stored.site.set_fault("slow", "1")
     with stored.started("-q", "backup") as first:
         assert first.stderr is not None
-        result = _until_busy(stored)
-        assert result.status == 12
-        assert f"process {first.pid}" in result.err
-        assert stored.run("-q", "restore", "--yes").status == 12
+        lock = stored.state_dir / "lock"
+        end = time.monotonic() + 30
+        while lock.read_text() != f"a backup, process {first.pid}":
+            assert time.monotonic() < end, "it never began"
+            time.sleep(0.01)
+        for command in (("backup",), ("restore", "--yes")):
+            result = stored.run("-q", *command)
+            assert result.status == 12
+            assert f"a backup, process {first.pid}" in result.err
         # Looking is allowed.
         assert stored.run("-q", "snapshots").status == 0
         assert first.wait(60) == 0, first.stderr.read()
-
-
-def _until_busy(installation: Installation) -> Result:
-    for _ in range(50):
-        result = installation.run("-q", "restore", "--yes", "--snapshot", "1970-01-01")
-        assert result.status in (12, 13)
-        if result.status == 12 and "just begun" not in result.err:
-            return result
-    raise AssertionError("the first one never began")
 
 
 # -- usage ---------------------------------------------------------------------------------------
