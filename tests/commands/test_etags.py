@@ -446,8 +446,8 @@ def test_a_change_after_the_walk_is_seen_by_the_next_backup(host: Host):
     assert host.differences() == []
 
 
-@pytest.mark.parametrize("act", [*NEW_ETAG, *SAME_ETAG])
-def test_each_act_between_live_pass_and_window_is_in_the_snapshot(shared: Host, act: str):
+@pytest.mark.parametrize("act", ["overwrite_unseen", "delete", "restore_version", *SAME_ETAG])
+def test_an_act_between_live_pass_and_window_is_in_the_snapshot(shared: Host, act: str):
     shared.backup(acts={FREEZING: lambda: shared.act("carol@example.org", act)})
     assert shared.differences() == []
 
