@@ -25,6 +25,8 @@ from ocsnap.commands.sources import config_source, own_folders, refuse_inside
 from ocsnap.commands.unlock import unlock
 from ocsnap.commands.window import Window
 from ocsnap.errors import ConfigError
+from ocsnap.monitor import Problem
+from ocsnap.owncloud.homes import home_paths
 from ocsnap.owncloud.maintenance import Freeze
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot
@@ -210,11 +212,20 @@ class _Backup:
         return self._report(stored, dumped, window)
 
     def _count_lost_roots(self, parent: StoredSnapshot | None, roots: list[Root]) -> None:
-        """Count the entries of homes that are gone as a whole."""
+        """Count the entries of homes that are gone as a whole; their users should be gone too."""
         present = {_key(root) for root in roots}
-        for root in parent.snapshot.roots if parent else ():
-            if _key(root) not in present and root.kind is not RootKind.DATABASE:
-                self.statistics.deleted_files += root.files
+        lost = [
+            root
+            for root in (parent.snapshot.roots if parent else ())
+            if _key(root) not in present and root.kind is RootKind.HOME
+        ]
+        expected = home_paths(self.site.database.query, self.site.instance) if lost else {}
+        for root in lost:
+            self.statistics.deleted_files += root.files
+            if root.name in expected:
+                self.statistics.errors += 1
+                reason = "this home is gone, but its user is not; is its disk mounted?"
+                self.context.monitor.problem(Problem(str(expected[root.name]), reason))
 
     def _owncloud(self, freeze: Freeze) -> OwncloudRecord:
         instance, settings = self.site.instance, self.site.settings
