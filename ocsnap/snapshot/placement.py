@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocsnap.repository.tree import Entry
 
 _HOLE_BYTES: Final = 64 * 1024
-_UNSUPPORTED: Final = (errno.ENOTSUP, errno.ENOSYS, errno.EPERM)
+_REFUSED: Final = (
+    *(errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EINVAL),
+    *(errno.E2BIG, errno.ERANGE, errno.ENOSPC),
+)
+"""What file systems say to owners and attributes that they cannot keep: chown(2), setxattr(2). Of
+those that have room for all files but not for a large attribute, too."""
 
 
 def create_file(path: bytes) -> int:
@@ -53,7 +61,7 @@ def make_special(path: bytes, entry: Entry) -> bool:
     return True
 
 
-def dress(at: int | bytes, entry: Entry, *, owners: bool) -> None:
+def dress(at: int | bytes, entry: Entry, *, owners: bool) -> list[str]:
     """Give owner, mode, extended attributes and times to what stands there.
 
     Args:
@@ -61,26 +69,39 @@ def dress(at: int | bytes, entry: Entry, *, owners: bool) -> None:
         entry: what it shall look like.
         owners: whether to set owner and group, which only root may.
 
+    Returns:
+        What this file system would not take of it, in words; that is no reason to give up a file.
+
     Raises:
-        OSError: the file system refuses.
+        OSError: the file system fails.
     """
     path = isinstance(at, bytes)
     link = stat.S_ISLNK(entry.mode)
-    if owners:
-        os.chown(at, entry.uid, entry.gid, follow_symlinks=not path)
+    refused = []
+    if owners and not _accepted(os.chown, at, entry.uid, entry.gid, follow_symlinks=not path):
+        refused.append("owner")
     for name, value in entry.xattrs:
-        _set_xattr(at, name, value, owners=owners)
+        if not _accepted(os.setxattr, at, name, value, follow_symlinks=not path):
+            refused.append(f"attribute {os.fsdecode(name)}")
     if not link:
         # After the owner: changing the owner clears setuid and setgid (chown(2)). And after the
         # attributes: nobody but root could set them on what is read-only.
         os.chmod(at, stat.S_IMODE(entry.mode))
     os.utime(at, ns=(entry.mtime_ns, entry.mtime_ns), follow_symlinks=not path)
+    return refused
 
 
-def _set_xattr(at: int | bytes, name: bytes, value: bytes, *, owners: bool) -> None:
+def has_content(path: bytes, content: bytes | None) -> bool:
+    """Return whether a file has the content of this SHA-256."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the path is bytes
+        return hashlib.file_digest(file, "sha256").digest() == content
+
+
+def _accepted(change: Callable[..., None], *arguments: object, follow_symlinks: bool) -> bool:
     try:
-        os.setxattr(at, name, value, follow_symlinks=isinstance(at, int))
+        change(*arguments, follow_symlinks=follow_symlinks)
     except OSError as error:
-        # Only root may set trusted.* and security.*; that is no reason to give up a file.
-        if owners or error.errno not in _UNSUPPORTED:
+        if error.errno not in _REFUSED:
             raise
+        return False
+    return True

@@ -6,7 +6,6 @@ thousands of files; what needs everything else in place (hard links, directories
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from ocsnap.errors import DamagedError, LocalIOError, ObjectMissingError, Ocsnap
 from ocsnap.monitor import Problem
 from ocsnap.repository import tree
 from ocsnap.repository.reader import unpack
-from ocsnap.snapshot.placement import create_file, dress, make_special, write_at
+from ocsnap.snapshot.placement import create_file, dress, has_content, make_special, write_at
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 FETCHERS: Final = 2
 PIECES_PER_BATCH: Final = 100_000
-_READ_BYTES: Final = 1024 * 1024
 
 
 @dataclass
@@ -147,6 +145,7 @@ class _Restoration:
         self._specials: list[tuple[bytes, Entry]] = []
         self._packs: dict[str, _Needs] = {}
         self._pieces = 0
+        self._refused: set[str] = set()
 
     def restore(self, placements: Sequence[Placement]) -> None:
         for placement in placements:
@@ -158,7 +157,7 @@ class _Restoration:
         for path, first in self._hard_links:
             self._link(path, first)
         for path, directory in reversed(self._directories):
-            dress(path, directory, owners=self._owners)
+            self._dress(path, path, directory)
 
     # -- names -------------------------------------------------------------------------------
 
@@ -256,8 +255,9 @@ class _Restoration:
     def _write(self, piece: _Piece, data: memoryview) -> None:
         file = piece.file
         part = data[piece.blob_offset : piece.blob_offset + piece.length]
-        if len(part) != piece.length:
-            self._break(file, "an extent points outside of its blob")
+        implied = not file.entry.extents
+        if len(part) != piece.length or (implied and len(data) != piece.length):
+            self._break(file, "its parts do not fit into their blobs")
             return
         single = len(file.entry.pieces()) == 1
         with self._lock:
@@ -270,7 +270,7 @@ class _Restoration:
                 os.ftruncate(descriptor, file.entry.size_bytes)
             write_at(descriptor, part, piece.file_offset, sparse=sparse)
             if single:
-                dress(descriptor, file.entry, owners=self._owners)
+                self._dress(descriptor, file.path, file.entry)
         finally:
             os.close(descriptor)
         self._monitor.advance(size_bytes=piece.length)
@@ -282,11 +282,11 @@ class _Restoration:
 
     def _finish(self, file: _File, *, dressed: bool = False) -> None:
         entry = file.entry
-        if entry.extents and not _has_content(file.path, entry):
+        if entry.extents and not has_content(file.path, entry.content):
             self._break(file, "its parts do not make up its content")
             return
         if not dressed:
-            dress(file.path, entry, owners=self._owners)
+            self._dress(file.path, file.path, entry)
         self._monitor.advance(files=1)
         with self._lock:
             self.report.size_bytes += entry.size_bytes
@@ -312,13 +312,22 @@ class _Restoration:
         if not make_special(path, entry):
             self.report.left_out.append(os.fsdecode(path))
             return
-        dress(path, entry, owners=self._owners)
+        self._dress(path, path, entry)
 
     def _link(self, path: bytes, first: bytes) -> None:
         if os.path.lexists(first):
             os.link(first, path, follow_symlinks=False)
         else:
             self._failed(path, "the file that it is a hard link to is damaged")
+
+    def _dress(self, at: int | bytes, path: bytes, entry: Entry) -> None:
+        for refused in dress(at, entry, owners=self._owners):
+            with self._lock:
+                first = refused not in self._refused
+                self._refused.add(refused)
+            if first:
+                reason = f"its {refused} cannot be set here; others of this kind are not told"
+                self._monitor.problem(Problem(os.fsdecode(path), reason))
 
     def _failed(self, path: bytes, reason: str) -> None:
         text = os.fsdecode(path)
@@ -332,11 +341,3 @@ def _blob(plain: memoryview, blob: bytes, location: Location | None) -> bytes:
         raise DamagedError(f"The index no longer lists the blob {blob.hex()}.")
     frame = plain[location.offset : location.offset + location.frame_bytes]
     return unpack(blob, frame, location.raw_bytes, name=location.pack)
-
-
-def _has_content(path: bytes, entry: Entry) -> bool:
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the path is bytes
-        while chunk := file.read(_READ_BYTES):
-            digest.update(chunk)
-    return digest.digest() == entry.content
