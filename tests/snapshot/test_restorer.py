@@ -1,0 +1,166 @@
+"""Restores of what no archiver would write, and of what a file system will not take."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ocsnap.monitor import SilentMonitor
+from ocsnap.repository import tree
+from ocsnap.repository.blob import BlobKind, blob_id
+from ocsnap.repository.snapshot import Root, RootKind
+from ocsnap.repository.tree import Entry, Extent
+from ocsnap.snapshot.restorer import Placement, Restorer, RestoreReport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ocsnap.repository.repository import Repository
+    from tests.snapshot.studio import Studio
+
+FILE = Entry(b"file", stat.S_IFREG | 0o644, 0, 0, 10**18, 0, 1)
+FOLDER = Entry(b"", stat.S_IFDIR | 0o755, 0, 0, 10**18, 0, 2)
+
+
+def file(repository: Repository, name: bytes, content: bytes, **changes: object) -> Entry:
+    blob, _ = repository.writer.save(BlobKind.CONTENT, content)
+    fields = {"name": name, "size_bytes": len(content), "content": blob, **changes}
+    return msgspec.structs.replace(FILE, **fields)
+
+
+def folder(repository: Repository, entries: list[Entry], name: bytes = b"") -> Entry:
+    listed = sorted(entries, key=lambda entry: entry.name)
+    parts = [repository.writer.save(BlobKind.META, part)[0] for part in tree.encode(listed)]
+    return msgspec.structs.replace(FOLDER, name=name, subtree=tuple(parts))
+
+
+def restore(
+    repository: Repository, entry: Entry, target: Path, *, owners: bool = False
+) -> tuple[RestoreReport, SilentMonitor]:
+    repository.flush()
+    root = Root(kind=RootKind.DATA, name="data", path=b"/data", entry=entry)
+    monitor = SilentMonitor()
+    restorer = Restorer(repository, monitor=monitor, owners=owners)
+    return restorer.restore([Placement(root, os.fsencode(target))]), monitor
+
+
+def test_an_attribute_that_nobody_takes_costs_no_file(studio: Studio, tmp_path: Path):
+    """Other file systems have other attributes; ext4 takes none of this name space."""
+    odd = {"xattrs": ((b"nosuch.space", b"1"), (b"user.fine", b"2"))}
+    with studio.workshop.opened() as repository:
+        entries = [file(repository, name, name, **odd) for name in (b"a", b"b")]
+        report, monitor = restore(repository, folder(repository, entries), tmp_path / "t")
+    assert report.failed == []
+    assert (tmp_path / "t" / "b").read_bytes() == b"b"
+    assert stat.S_IMODE((tmp_path / "t" / "b").stat().st_mode) == 0o644
+    (problem,) = monitor.problems
+    assert "nosuch.space" in problem.reason
+
+
+def test_extents_that_make_up_another_content_are_found_out(studio: Studio, tmp_path: Path):
+    with studio.workshop.opened() as repository:
+        one, _ = repository.writer.save(BlobKind.CONTENT, b"one ")
+        two, _ = repository.writer.save(BlobKind.CONTENT, b"two ")
+        right = (Extent(one, 0, 4), Extent(two, 0, 4))
+        wrong = (Extent(two, 0, 4), Extent(one, 0, 4))
+        content = blob_id(b"one two ")
+        entries = [
+            msgspec.structs.replace(FILE, name=name, size_bytes=8, content=content, extents=extents)
+            for name, extents in ((b"right", right), (b"wrong", wrong))
+        ]
+        report, _ = restore(repository, folder(repository, entries), tmp_path / "t")
+    assert report.failed == [str(tmp_path / "t" / "wrong")]
+    assert [path.name for path in (tmp_path / "t").iterdir()] == ["right"]
+
+
+def test_extents_beyond_their_blob_are_found_out(studio: Studio, tmp_path: Path):
+    with studio.workshop.opened() as repository:
+        blob, _ = repository.writer.save(BlobKind.CONTENT, b"ten bytes.")
+        entries = [
+            msgspec.structs.replace(
+                FILE, name=name, size_bytes=10, content=blob, extents=(Extent(blob, start, 10),)
+            )
+            for name, start in ((b"fine", 0), (b"over", 5), (b"far", 2**40))
+        ]
+        report, _ = restore(repository, folder(repository, entries), tmp_path / "t")
+    assert {os.path.basename(path) for path in report.failed} == {"over", "far"}
+    assert [path.name for path in (tmp_path / "t").iterdir()] == ["fine"]
+
+
+def test_a_size_that_does_not_fit_its_blob_is_found_out(studio: Studio, tmp_path: Path):
+    with studio.workshop.opened() as repository:
+        entries = [
+            file(repository, b"longer", b"content", size_bytes=8),
+            file(repository, b"shorter", b"content", size_bytes=6),
+        ]
+        report, _ = restore(repository, folder(repository, entries), tmp_path / "t")
+    assert {os.path.basename(path) for path in report.failed} == {"longer", "shorter"}
+    assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_links_lead_where_they_led_and_nothing_is_written_through_them(
+    studio: Studio, tmp_path: Path
+):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    link = msgspec.structs.replace(
+        FILE, name=b"link", mode=stat.S_IFLNK | 0o777, target=os.fsencode(outside)
+    )
+    with studio.workshop.opened() as repository:
+        inner = folder(repository, [file(repository, b"inside", b"1")], b"folder")
+        report, _ = restore(repository, folder(repository, [link, inner]), tmp_path / "t")
+    assert report.failed == []
+    assert (tmp_path / "t" / "link").readlink() == outside
+    assert list(outside.iterdir()) == []
+
+
+def test_devices_are_never_made(studio: Studio, tmp_path: Path):
+    device = msgspec.structs.replace(
+        FILE, name=b"sda", mode=stat.S_IFBLK | 0o666, device=os.makedev(8, 0)
+    )
+    with studio.workshop.opened() as repository:
+        report, _ = restore(
+            repository, folder(repository, [device]), tmp_path / "t", owners=os.geteuid() == 0
+        )
+    assert report.left_out == [str(tmp_path / "t" / "sda")]
+    assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_names_of_one_file_stay_one_file_also_when_it_is_lost(studio: Studio, tmp_path: Path):
+    with studio.workshop.opened() as repository:
+        whole = [file(repository, name, b"whole", links=2, inode=5) for name in (b"a", b"b")]
+        lost = [
+            msgspec.structs.replace(each, name=name, inode=6, content=blob_id(b"lost"))
+            for each, name in zip(whole, (b"c", b"d"), strict=True)
+        ]
+        report, _ = restore(repository, folder(repository, whole + lost), tmp_path / "t")
+    target = tmp_path / "t"
+    assert (target / "a").samefile(target / "b")
+    assert {os.path.basename(path) for path in report.failed} == {"c", "d"}
+    assert {path.name for path in target.iterdir()} == {"a", "b"}
+
+
+def test_several_roots_one_inside_the_other(studio: Studio, tmp_path: Path):
+    """As the homes in a data directory; the inner one comes with times of its own."""
+    with studio.workshop.opened() as repository:
+        outer = folder(repository, [file(repository, b"index.html", b"1")])
+        inner = msgspec.structs.replace(
+            folder(repository, [file(repository, b"letter", b"2")]), mtime_ns=5 * 10**17
+        )
+        repository.flush()
+        roots = [
+            Root(kind=RootKind.DATA, name="data", path=b"/data", entry=outer),
+            Root(kind=RootKind.HOME, name="u1", path=b"/data/u1", entry=inner),
+        ]
+        target = tmp_path / "t"
+        places = [os.fsencode(target), os.fsencode(target / "u1")]
+        report = Restorer(repository, monitor=SilentMonitor(), owners=False).restore(
+            [Placement(root, place) for root, place in zip(roots, places, strict=True)]
+        )
+    assert report.failed == []
+    assert (target / "u1" / "letter").read_bytes() == b"2"
+    assert target.stat().st_mtime_ns == 10**18
+    assert (target / "u1").stat().st_mtime_ns == 5 * 10**17
