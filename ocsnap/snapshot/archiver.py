@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from ocsnap.errors import DamagedError, LocalIOError, NoSecretKeyError, ObjectMissingError
+from ocsnap.errors import LocalIOError
 from ocsnap.monitor import Problem
-from ocsnap.repository import tree
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.content import ContentStore
-from ocsnap.snapshot.delta import SHORTEST_SIGNED_BYTES
 from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
-from ocsnap.snapshot.scanner import describe, is_same, is_unchanged, scan
+from ocsnap.snapshot.predecessor import Predecessor
+from ocsnap.snapshot.scanner import describe, is_same, scan
 from ocsnap.snapshot.statistics import Statistics, Tally
 from ocsnap.snapshot.workers import Workers
 from ocsnap.units import MIB
@@ -127,13 +126,18 @@ class Archiver:
         began = self._clock.now()
         run = _Run(
             repository=self._repository,
-            contents=self._contents,
+            predecessor=Predecessor(
+                self._repository,
+                self._contents,
+                self._monitor,
+                source.trusted,
+                self._repository.doubtful,
+            ),
             files=self._files,
             clock=self._clock,
             monitor=self._monitor,
             source=source,
             assembly=Assembly(self._repository.writer),
-            doubtful=self._repository.doubtful,
         )
         entry = run.archive(previous.entry if previous else None, self._readers)
         figures = run.tally.statistics
@@ -156,7 +160,7 @@ class _Run:
     """The archiving of one folder."""
 
     repository: Repository
-    contents: ContentStore
+    predecessor: Predecessor
     files: FileReader
     clock: Clock
     monitor: Monitor
@@ -165,7 +169,6 @@ class _Run:
     tally: Tally = field(default_factory=Tally)
     scan_seconds: float = 0.0
     read_seconds: float = 0.0
-    doubtful: bool = False
 
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path
@@ -209,7 +212,7 @@ class _Run:
         subdirectories: list[Directory] = []
         jobs: list[_FileJob] = []
         kept: list[Entry] = []
-        old = self._previous_listing(directory)
+        old = self.predecessor.listing(directory)
         figures = Statistics(directories_read=1)
         for found in self._scan(directory):
             previous = old.pop(found.name, None)
@@ -219,12 +222,12 @@ class _Run:
                 previous = None
             figures.source_files += 1
             figures.new_files += previous is None
-            if previous is not None and self._is_trusted(directory, found, previous):
+            if previous is not None and self.predecessor.trusts(directory, found, previous):
                 kept.append(previous)
                 figures.source_files += previous.entries
                 figures.source_file_bytes += previous.size_bytes
             elif stat.S_ISREG(mode):
-                if previous is not None and self._is_unchanged(found, previous):
+                if previous is not None and self.predecessor.has(found, previous):
                     kept.append(previous)
                     figures.source_file_bytes += previous.size_bytes
                 else:
@@ -240,21 +243,6 @@ class _Run:
         self.tally.add(figures)
         return subdirectories, jobs
 
-    def _is_trusted(self, directory: Directory, found: Found, previous: Entry) -> bool:
-        """Return whether a folder can be taken over: one written to past ownCloud is looked at."""
-        return (
-            directory.parent is None
-            and not self.doubtful
-            and found.name in self.source.trusted
-            and stat.S_ISDIR(found.status.st_mode)
-            and is_same(previous, found.status)
-        )
-
-    def _is_unchanged(self, found: Found, previous: Entry) -> bool:
-        if self.doubtful and not self.contents.has_all(previous):
-            return False
-        return is_unchanged(previous, found.status)
-
     def _scan(self, directory: Directory) -> list[Found]:
         try:
             return scan(directory.path, directory.folder, self.source.exclusion, self._problem)
@@ -264,20 +252,6 @@ class _Run:
             if not isinstance(error, FileNotFoundError):
                 self._problem(directory.path, error)
             return []
-
-    def _previous_listing(self, directory: Directory) -> dict[bytes, Entry]:
-        if directory.previous is None:
-            return {}
-        subtree = directory.previous.subtree
-        try:
-            listing = tree.decode(self.repository.reader.load_all(subtree))
-        except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
-            self.monitor.note(f"{os.fsdecode(directory.path)} is read anew: {error.message}")
-            directory.changed = True
-            return {}
-        if self.doubtful and not all(self.repository.cache.has(blob) for blob in subtree):
-            directory.changed = True
-        return {entry.name: entry for entry in listing}
 
     def _open_subdirectory(
         self, directory: Directory, found: Found, previous: Entry | None
@@ -318,7 +292,7 @@ class _Run:
 
     def _archive_file(self, job: _FileJob) -> None:
         def find_previous(status: os.stat_result) -> Entry | None:
-            return job.previous or self._kin(status)
+            return job.previous or self.predecessor.kin(status)
 
         path = job.directory.path + b"/" + job.found.name
         entry: Entry | None = None
@@ -329,12 +303,6 @@ class _Run:
         else:
             self._count_file(path, entry, stored, job.previous)
         self.assembly.finish(job.directory, entry, changed=True)
-
-    def _kin(self, status: os.stat_result) -> Entry | None:
-        """Find a file that stood under another name: ownCloud moves what it overwrites."""
-        if status.st_size < SHORTEST_SIGNED_BYTES:
-            return None
-        return self.repository.cache.kin(status.st_size, status.st_mtime_ns)
 
     def _count_file(
         self, path: bytes, entry: Entry, stored: StoredContent, previous: Entry | None
