@@ -13,6 +13,7 @@ import pytest
 from ocsnap.errors import DamagedError, NoRepositoryError
 from ocsnap.monitor import SilentMonitor
 from ocsnap.repository.repository import open_repository
+from ocsnap.storage.local import LocalStorage
 from ocsnap.storage.memory import MemoryStorage
 from tests.repository.workshop import Workshop, passphrase_cipher
 from tests.snapshot.likeness import Likeness, differences, portrait
@@ -206,3 +207,20 @@ def test_a_damaged_description_is_told(scene: Scene, tmp_path: Path, place: int)
     with pytest.raises(DamagedError) as caught:
         scene.studio.check(read_data=False)
     assert caught.value.name == "ocsnap.json"
+
+
+@pytest.mark.parametrize("action", [DELETE, TRUNCATE, FLIP])
+def test_a_quick_check_sees_what_the_storage_tells(folder: Path, tmp_path: Path, action: str):
+    """A folder tells names and sizes alone; only reading finds a bit that has flipped."""
+    place = tmp_path / "repository"
+    studio = Studio(Workshop(tmp_path / "workshop", LocalStorage(place)))
+    (folder / "file").write_bytes(random.Random(1).randbytes(10_000))
+    studio.backup(folder)
+    (pack,) = (place / "packs").rglob("*.gpg")
+    objects = {"pack": pack.read_bytes()}
+    damage(objects, ["pack", "pack"], action)
+    pack.unlink() if action == DELETE else pack.write_bytes(objects["pack"])
+    assert studio.check(read_data=False).sound == (action == FLIP)
+    report = studio.check(read_data=True)
+    assert [item.name for item in report.damages] == [str(pack.relative_to(place))]
+    assert list(report.files) == [str(folder / "file")]
