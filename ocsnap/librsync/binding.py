@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIBRARY: Final = "librsync.so.2"
-OUTPUT_BYTES: Final = 256 * 1024
+OUTPUT_BYTES: Final = 16 * 1024
 
 _DONE: Final = 0
 _BLOCKED: Final = 1
@@ -42,6 +42,9 @@ ffi.cdef(
     void rs_free_sumset(rs_signature_t *signature);
     """
 )
+
+_uncleared = ffi.new_allocator(should_clear_after_alloc=False)
+"""A signature is made for each file: zeroing its buffer first would cost as much as small ones."""
 
 
 @cache
@@ -95,7 +98,7 @@ class Job:
         self._library = library()
         self._handle = ffi.gc(handle, self._library.rs_job_free)
         self._buffers: Any = ffi.new("rs_buffers_t *")
-        self._output = ffi.new("char[]", OUTPUT_BYTES)
+        self._output = _uncleared("char[]", OUTPUT_BYTES)
         self._doing = doing
 
     def feed(self, data: bytes | bytearray | memoryview, *, last: bool = False) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     from pathlib import Path
 
-MANY_BYTES = 300_000
+MANY_BYTES = 1_200_000
 HOLE_BYTES = 256 * 1024
 
 

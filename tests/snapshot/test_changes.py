@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.snapshot.studio import Backup, Studio
 
 RNG = random.Random(7)
-LARGE_BYTES = 1_000_000
+LARGE_BYTES = 2_000_000
 
 
 def fill(folder: Path) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ocsnap.crypto.gpg import Gpg
 
-LARGE_BYTES = 500_000
+LARGE_BYTES = 2_000_000
 
 
 class Ciphers(NamedTuple):
