@@ -11,6 +11,7 @@ from ocsnap.repository.blob import LONGEST_BLOB_BYTES, BlobKind, blob_id
 from ocsnap.repository.tree import Extent
 from ocsnap.snapshot.delta import (
     SHORTEST_SIGNED_BYTES,
+    SHORTEST_SIGNED_STREAM_BYTES,
     SIGNATURE_PART_BYTES,
     DeltaWriter,
     NotSimilarError,
@@ -128,7 +129,8 @@ class ContentStore:
         if not size_bytes:
             return StoredContent(0, None, (), (), 0, delta=False)
         content = digest.digest()
-        parts = self._save_signature(signer.finish()) if size_bytes >= SHORTEST_SIGNED_BYTES else ()
+        signed = size_bytes >= SHORTEST_SIGNED_STREAM_BYTES
+        parts = self._save_signature(signer.finish()) if signed else ()
         implied = (Extent(content, 0, size_bytes),)
         return StoredContent(
             size_bytes,

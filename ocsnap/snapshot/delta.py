@@ -28,6 +28,9 @@ SHORTEST_SIGNED_BYTES: Final = 1 * MIB
 Signing costs more than all other hashing: from 64 KiB on it made a first backup of 20,000 files a
 quarter longer (benchmarks/engine.py), for pictures and office documents that change as a whole."""
 
+SHORTEST_SIGNED_STREAM_BYTES: Final = 64 * KIB
+"""Dumps of tables are few, and change by some rows from day to day."""
+
 SIGNATURE_PART_BYTES: Final = 4 * KIB
 """Signatures are stored in parts of this size: an edit changes the part that describes it, and the
 other parts are the same blobs as before."""

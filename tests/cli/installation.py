@@ -127,7 +127,7 @@ class Installation:
 
 def install(folder: Path, **site: Any) -> Installation:  # noqa: ANN401 # make_site knows them
     """Make a small ownCloud with SQLite, its data directory elsewhere, and a folder for backups."""
-    usual = {"files_per_user": 12, "large_bytes": 300_000, "data_dir": folder / "disk" / "data"}
+    usual = {"files_per_user": 12, "large_bytes": 1_500_000, "data_dir": folder / "disk" / "data"}
     made = make_site(folder / "oc", **(usual | site))
     passphrase = folder / "passphrase"
     passphrase.write_text(f"{PASSPHRASE}\n")
