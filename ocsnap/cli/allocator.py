@@ -5,16 +5,11 @@ from __future__ import annotations
 import ctypes
 from typing import Final
 
-_M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 """Parameters of mallopt(3), glibc's malloc.h."""
 
-_LARGE_BYTES: Final = 1024 * 1024
-_KEPT_BYTES: Final = 32 * 1024 * 1024
-"""What stays at the top of a heap when it is freed: with glibc's 128 KiB each large buffer would be
-given back and fetched anew, a quarter of the system time."""
-
+_LARGE_BYTES: Final = 128 * 1024
 _ARENAS: Final = 2
 
 
@@ -28,5 +23,4 @@ def bound_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_M_ARENA_MAX, _ARENAS)
