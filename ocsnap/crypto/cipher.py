@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ocsnap.crypto.memory_file import MemoryFile
+
     Buffer = bytes | bytearray | memoryview
 
 
@@ -40,11 +42,11 @@ class Cipher(Protocol):
         """End what was started in the background."""
         ...
 
-    def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> bytearray:
+    def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> memoryview:
         """Lock content.
 
         Args:
-            parts: the content, in pieces; taken one by one, so that memory can be freed.
+            parts: the content, in pieces.
             sign: sign it too, where a signing key is configured.
 
         Returns:
@@ -55,7 +57,16 @@ class Cipher(Protocol):
         """
         ...
 
-    def decrypt(self, message: Buffer, *, signed: bool = False) -> bytearray:
+    def encrypt_file(self, content: MemoryFile, *, sign: bool = False) -> memoryview:
+        """Lock what a file in memory holds; see `encrypt`.
+
+        Args:
+            content: the content; still the caller's to close.
+            sign: sign it too, where a signing key is configured.
+        """
+        ...
+
+    def decrypt(self, message: Buffer, *, signed: bool = False) -> memoryview:
         """Unlock a message.
 
         Args:

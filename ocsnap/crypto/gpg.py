@@ -1,10 +1,7 @@
-"""The real gpg, driven through python-gnupg."""
+"""The real gpg: keys through python-gnupg, messages from memory to memory."""
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import fcntl
 import logging
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
@@ -12,19 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import gnupg
 
 from ocsnap.crypto.cipher import CipherMode
+from ocsnap.crypto.gpg_process import GpgProgram
+from ocsnap.crypto.memory_file import MemoryFile
 from ocsnap.crypto.passphrase import iterations
-from ocsnap.crypto.statuses import Statuses
 from ocsnap.errors import CryptoError, DamagedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from ocsnap.crypto.cipher import Buffer
 
-PIPE_BYTES: Final = 1024 * 1024
-"""The most that Linux gives an ordinary user (pipe(7), /proc/sys/fs/pipe-max-size)."""
-CHUNK_BYTES: Final = 256 * 1024
 _GPGCONF: Final = "gpgconf"
 _CHILD_ENVIRONMENT: Final = ("PATH", "HOME", "TMPDIR", "GPG_TTY", "XDG_RUNTIME_DIR")
 
@@ -59,6 +54,7 @@ class Gpg:
             CryptoError: gpg is missing, or a key is not in its folder.
         """
         self._gpg = _start(home, environment)
+        self._program = GpgProgram(self._gpg.gpgbinary, self._gpg.gnupghome, self._gpg.env)
         self._private_home = home if private else None
         self._passphrase = passphrase
         self._recipients = tuple(_normal(fingerprint) for fingerprint in recipients)
@@ -92,68 +88,60 @@ class Gpg:
                 check=False,
             )
 
-    def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> bytearray:
+    def encrypt(self, parts: Iterable[Buffer], *, sign: bool = False) -> memoryview:
         """Lock content; see `Cipher.encrypt`."""
-        output = _Output()
-        gpg = self._call(output)
-        signer = self._sign_with if sign else None
-        result = _run(
-            gpg.encrypt_file,
-            _Parts(parts),
-            list(self._recipients) or None,
-            symmetric=not self._recipients,
-            always_trust=True,
-            armor=False,
-            passphrase=self._on_the_wire() if signer or not self._recipients else None,
-            sign=signer,
-            extra_args=self._options(signer),
-        )
-        if not result.ok or result.returncode != 0:
-            raise CryptoError(f"gpg could not encrypt: {_reason(result)}.")
-        return output.data
+        with MemoryFile() as content:
+            content.append(parts)
+            return self.encrypt_file(content, sign=sign)
 
-    def decrypt(self, message: Buffer, *, signed: bool = False) -> bytearray:
+    def encrypt_file(self, content: MemoryFile, *, sign: bool = False) -> memoryview:
+        """Lock the content of a file; see `Cipher.encrypt_file`."""
+        signer = self._sign_with if sign else None
+        passphrase = self._passphrase if signer or not self._recipients else None
+        ended = self._program.run(self._encrypting(signer), content, passphrase)
+        if not ended.succeeded or not ended.statuses.encrypted:
+            raise CryptoError(f"gpg could not encrypt: {ended.reason}.")
+        return ended.output
+
+    def decrypt(self, message: Buffer, *, signed: bool = False) -> memoryview:
         """Unlock a message; see `Cipher.decrypt`."""
-        output = _Output()
-        gpg = self._call(output)
-        result = _run(
-            gpg.decrypt_file, _Parts([message]), always_trust=True, passphrase=self._on_the_wire()
-        )
-        statuses = Statuses(result.stderr)
+        with MemoryFile() as content:
+            content.append([message])
+            ended = self._program.run(self._decrypting(message), content, self._passphrase)
+        statuses = ended.statuses
         if not self._recipients and statuses.locked_with_key:
             # Anybody can lock a message with a public key; the passphrase also proves the writer.
             raise DamagedError(
                 "The message is locked with a key instead of the passphrase.",
                 hint="Somebody else may have written it.",
             )
-        if not result.ok or result.returncode != 0:
-            raise statuses.failure(_reason(result))
+        if not ended.succeeded or not statuses.decrypted:
+            raise statuses.failure(ended.reason)
         if signed and self._sign_with is not None and self._sign_with not in statuses.signers():
             raise DamagedError(
                 f"The snapshot is not signed by {self._sign_with}.",
                 hint="Somebody else may have written it. Do not restore it.",
             )
-        return output.data
+        return ended.output
 
-    def _on_the_wire(self) -> str | None:
-        """Return the passphrase such that python-gnupg's encoding of it gives UTF-8."""
-        return None if self._passphrase is None else self._passphrase.encode().decode("latin-1")
-
-    def _call(self, output: _Output) -> Any:  # noqa: ANN401 - python-gnupg has no types
-        """Return a copy of the wrapper for one call: its output callback is per object."""
-        call = copy.copy(self._gpg)
-        call.on_data = output
-        return call
-
-    def _options(self, signer: str | None) -> list[str]:
+    def _encrypting(self, signer: str | None) -> list[str]:
         # OpenPGP's own compression would cost eight times the time on what is compressed already.
         options = ["--compress-algo", "none", "--cipher-algo", "AES256", "--no-encrypt-to"]
         if signer:
-            options += ["--local-user", signer]
-        if not self._recipients and self._passphrase is not None:
+            options += ["--local-user", signer, "--sign"]
+        if self._recipients:
+            options += ["--trust-model", "always", "--encrypt"]
+            for recipient in self._recipients:
+                options += ["--recipient", recipient]
+        elif self._passphrase is not None:
             options += ["--s2k-cipher-algo", "AES256", "--s2k-digest-algo", "SHA512"]
             options += ["--s2k-mode", "3", "--s2k-count", str(iterations(self._passphrase))]
+            options += ["--symmetric"]
         return options
+
+    def _decrypting(self, message: Buffer) -> list[str]:
+        # None is compressed, so none holds more than it is long, nor may a few bytes fill memory.
+        return ["--max-output", str(len(message)), "--trust-model", "always", "--decrypt"]
 
     def _check_keys(self, home: Path | None) -> None:
         where = f" in {home}" if home else ""
@@ -167,39 +155,6 @@ class Gpg:
 
     def _has_secret_key(self) -> bool:
         return bool(self._gpg.list_keys(secret=True, keys=list(self._recipients)))
-
-
-class _WidePiped(gnupg.GPG):  # type: ignore[misc] # python-gnupg has no types
-    """python-gnupg with wider pipes: with 64 KiB the two processes wait for each other."""
-
-    def _open_subprocess(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
-        process = super()._open_subprocess(*arguments, **options)
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):  # a limit of the system: slower, not wrong
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-        return process
-
-
-class _Parts:
-    """A file-like object that hands over pieces one by one and forgets them at once."""
-
-    def __init__(self, parts: Iterable[Buffer]) -> None:
-        self._parts: Iterator[Buffer] = iter(parts)
-
-    def read(self, size: int = -1) -> Buffer:
-        del size
-        return next((part for part in self._parts if len(part)), b"")
-
-
-class _Output:
-    """Collects what gpg writes in one growing buffer."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-
-    def __call__(self, chunk: bytes) -> bool:
-        self.data += chunk
-        return False
 
 
 def private_home(state_dir: Path) -> Path:
@@ -242,34 +197,12 @@ def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str
 def _start(home: Path | None, environment: Mapping[str, str]) -> Any:  # noqa: ANN401
     child = {key: environment[key] for key in _CHILD_ENVIRONMENT if key in environment}
     try:
-        gpg = _WidePiped(gnupghome=str(home) if home else None, env={**child, "LC_ALL": "C"})
+        gpg = gnupg.GPG(gnupghome=str(home) if home else None, env={**child, "LC_ALL": "C"})
     except (OSError, ValueError) as error:
         raise CryptoError(
             f"gpg cannot be run: {error}.", hint="Install it: apt-get install gnupg."
         ) from error
-    # What gpg says of a damaged message may be no UTF-8, and must not end the thread that listens.
-    gpg.encoding = "latin-1"
-    gpg.buffer_size = CHUNK_BYTES
     return gpg
-
-
-def _run(method: Any, *args: object, **options: object) -> Any:  # noqa: ANN401
-    try:
-        result = method(*args, **options)
-    except OSError as error:
-        raise CryptoError(f"gpg stopped before it had taken everything: {error}.") from error
-    if result.on_data_failure is not None:
-        raise result.on_data_failure
-    return result
-
-
-def _reason(result: Any) -> str:  # noqa: ANN401 - python-gnupg has no types
-    said = [
-        line.partition(": ")[2]
-        for line in str(getattr(result, "stderr", "")).splitlines()
-        if line.startswith("gpg: ")
-    ]
-    return (said[-1] if said else str(result.status) or "no reason given").rstrip(".")
 
 
 def _normal(fingerprint: str) -> str:

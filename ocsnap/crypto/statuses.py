@@ -28,6 +28,16 @@ class Statuses:
         self._keywords = {keyword for keyword, _ in self._lines}
 
     @property
+    def encrypted(self) -> bool:
+        """Whether a message was locked to its end."""
+        return "END_ENCRYPTION" in self._keywords
+
+    @property
+    def decrypted(self) -> bool:
+        """Whether a message was unlocked, and is what was locked."""
+        return "DECRYPTION_OKAY" in self._keywords
+
+    @property
     def locked_with_key(self) -> bool:
         """Whether the message is locked with somebody's public key."""
         return "ENC_TO" in self._keywords

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -28,21 +27,6 @@ class BlobKind(StrEnum):
 
     CONTENT = "packs"
     META = "meta"
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A blob as it lies in a pack: one zstd frame.
-
-    Attributes:
-        blob: the blob's id.
-        data: the frame.
-        raw_bytes: the blob's own length.
-    """
-
-    blob: bytes
-    data: bytes
-    raw_bytes: int
 
 
 def blob_id(data: Buffer) -> bytes:

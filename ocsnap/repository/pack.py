@@ -20,7 +20,7 @@ from ocsnap.units import MIB
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocsnap.repository.blob import Buffer, Frame
+    from ocsnap.repository.blob import Buffer
 
 TARGET_BYTES: Final = 20 * MIB
 """Five of them pass through memory at a time, on both sides of gpg; the whole program has 256 MiB.
@@ -51,16 +51,6 @@ class PackedBlob(msgspec.Struct, frozen=True, array_like=True, gc=False):
     offset: int
     frame_bytes: int
     raw_bytes: int
-
-
-def layout(frames: Sequence[Frame]) -> list[PackedBlob]:
-    """Return where each frame will lie when they are put one after the other."""
-    listed = []
-    offset = 0
-    for frame in frames:
-        listed.append(PackedBlob(frame.blob, offset, len(frame.data), frame.raw_bytes))
-        offset += len(frame.data)
-    return listed
 
 
 def trailer(blobs: Sequence[PackedBlob]) -> bytes:

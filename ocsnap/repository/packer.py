@@ -1,4 +1,4 @@
-"""The packer: gathers frames into packs, encrypts and stores full packs beside the work."""
+"""The packer: gathers blobs into packs, encrypts and stores full packs beside the work."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from ocsnap.repository.index import IndexedPack, pack_name
-from ocsnap.repository.pack import MOST_BLOBS, TARGET_BYTES, layout, trailer
+from ocsnap.repository.pack import TARGET_BYTES
+from ocsnap.repository.pack_file import PackFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from concurrent.futures import Future
     from pathlib import Path
 
     from ocsnap.crypto import Cipher
-    from ocsnap.repository.blob import BlobKind, Buffer, Frame
+    from ocsnap.repository.blob import BlobKind, Buffer
     from ocsnap.repository.pack import PackedBlob
     from ocsnap.repository.spool import Spool
     from ocsnap.storage.storage import Storage
@@ -36,7 +37,7 @@ class _Sealed(NamedTuple):
 
 
 class Packer:
-    """Gathers the frames of one kind; may be used from several threads.
+    """Gathers the blobs of one kind; may be used from several threads.
 
     Attributes:
         stored_bytes: size of the packs stored so far.
@@ -66,8 +67,7 @@ class Packer:
         self._stored = stored
         self._target_bytes = target_bytes
         self._lock = threading.Lock()
-        self._frames: list[Frame] = []
-        self._gathered_bytes = 0
+        self._gathered = PackFile()
         self._room = threading.BoundedSemaphore(PACKS_IN_FLIGHT)
         self._senders = ThreadPoolExecutor(PACKS_IN_FLIGHT, f"ocsnap-{kind.value}")
         self._failure: BaseException | None = None
@@ -76,19 +76,23 @@ class Packer:
         self._spooled: list[_Sealed] = []
         self.stored_bytes = 0
 
-    def add(self, frame: Frame) -> None:
-        """Put a frame into the present pack; waits when too many full packs are on their way.
+    def add(self, blob: bytes, frame: Buffer, raw_bytes: int) -> None:
+        """Put a blob into the present pack; waits when too many full packs are on their way.
+
+        Args:
+            blob: its id.
+            frame: its zstd frame.
+            raw_bytes: its own length.
 
         Raises:
             OcsnapError: an earlier pack could not be encrypted or stored.
         """
-        full: list[Frame] = []
+        full: PackFile | None = None
         with self._lock:
             self._raise_failure()
-            self._frames.append(frame)
-            self._gathered_bytes += len(frame.data)
-            if self._gathered_bytes >= self._target_bytes or len(self._frames) >= MOST_BLOBS:
-                full = self._take()
+            self._gathered.append(blob, frame, raw_bytes)
+            if self._gathered.is_full(self._target_bytes):
+                full, self._gathered = self._gathered, PackFile()
         if full:
             self._submit(self._seal, full)
 
@@ -112,8 +116,8 @@ class Packer:
         """
         self.release()
         with self._lock:
-            rest = self._take()
-        if rest:
+            rest, self._gathered = self._gathered, PackFile()
+        if rest.blobs:
             self._submit(self._seal, rest)
         with self._lock:
             under_way = [*self._under_way]
@@ -126,10 +130,7 @@ class Packer:
     def close(self) -> None:
         """End the threads; what was not flushed is given up."""
         self._senders.shutdown(wait=True, cancel_futures=True)
-
-    def _take(self) -> list[Frame]:
-        frames, self._frames, self._gathered_bytes = self._frames, [], 0
-        return frames
+        self._gathered.file.close()
 
     def _submit(self, work: Callable[[_Work], None], argument: _Work) -> None:
         """Start work that holds a pack in memory, once there is room for it."""
@@ -154,9 +155,11 @@ class Packer:
             self._under_way.discard(future)
             self._failure = self._failure or failure
 
-    def _seal(self, frames: list[Frame]) -> None:
-        blobs = layout(frames)
-        message = self._cipher.encrypt(_content(frames, trailer(blobs)))
+    def _seal(self, gathered: PackFile) -> None:
+        blobs = gathered.blobs
+        with gathered.file as content:
+            gathered.finish()
+            message = self._cipher.encrypt_file(content)
         digest = hashlib.sha256(message).digest()
         spool = self._spool
         if spool is None:
@@ -185,11 +188,3 @@ class Packer:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
-
-
-def _content(frames: list[Frame], end: bytes) -> Iterator[bytes]:
-    """Yield the frames and let go of each, so that a pack is not held twice in memory."""
-    frames.reverse()
-    while frames:
-        yield frames.pop().data
-    yield end

@@ -35,7 +35,7 @@ class BlobReader:
         self._cipher = cipher
         self._cache = cache
         self._lock = threading.Lock()
-        self._latest: tuple[str, bytearray] = ("", bytearray())
+        self._latest: tuple[str, memoryview] = ("", memoryview(b""))
 
     def load(self, blob: bytes) -> bytes:
         """Return a blob.
@@ -88,11 +88,11 @@ class BlobReader:
             raise DamagedError(f"{name} is damaged: its content is not what was stored.", name=name)
         return message
 
-    def pack(self, name: str) -> bytearray:
+    def pack(self, name: str) -> memoryview:
         """Fetch and decrypt a whole pack."""
         return self._cipher.decrypt(self.object(name))
 
-    def _pack(self, name: str) -> bytearray:
+    def _pack(self, name: str) -> memoryview:
         """Return a pack, the latest one again without a fetch; keep what metadata it has."""
         with self._lock:
             if self._latest[0] == name:

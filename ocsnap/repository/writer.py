@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import zstandard
 
-from ocsnap.repository.blob import BlobKind, Frame, blob_id
+from ocsnap.repository.blob import BlobKind, blob_id
 from ocsnap.repository.pack import META_TARGET_BYTES, TARGET_BYTES
 from ocsnap.repository.packer import Packer
 
@@ -64,10 +64,10 @@ class BlobWriter:
             blob = blob_id(data)
         if not self._claim(blob):
             return blob, False
-        frame = Frame(blob, self._compressor().compress(data), len(data))
+        frame = self._compressor().compress(data)
         if kind is BlobKind.META:
-            self._cache.hold([(blob, frame.data)])
-        self._packers[kind].add(frame)
+            self._cache.hold([(blob, frame)])
+        self._packers[kind].add(blob, frame, len(data))
         return blob, True
 
     def has(self, blob: bytes) -> bool:

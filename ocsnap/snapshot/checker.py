@@ -179,7 +179,7 @@ class Checker:
             self._report.blobs += blobs
         self._monitor.advance(size_bytes=info.size_bytes)
 
-    def _check_pack(self, name: str, plain: bytearray) -> int:
+    def _check_pack(self, name: str, plain: memoryview) -> int:
         """Unpack every blob that the index or the trailer promises."""
         view = memoryview(plain)
         listed = self._repository.cache.blobs_of(name)

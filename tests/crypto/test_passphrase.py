@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,6 +148,14 @@ def test_a_message_without_integrity_check_is_refused(ring: Keyring):
         ring.cipher(passphrase=PASSPHRASE).decrypt(message)
 
 
+def test_a_message_that_unpacks_to_more_than_it_is_long_is_refused(ring: Keyring):
+    """ocsnap's own are never compressed; a few bytes must not fill the memory."""
+    bomb = ring.gpg(*BY_HAND, PASSPHRASE, "--compress-algo", "zlib", "-c", given=bytes(9_000_000))
+    assert len(bomb) < 100_000
+    with pytest.raises(DamagedError):
+        ring.cipher(passphrase=PASSPHRASE).decrypt(bomb)
+
+
 def test_a_message_locked_with_a_public_key_is_refused_in_passphrase_mode(ring: Keyring):
     """Anybody could have locked it; the passphrase is also what proves who wrote."""
     key = ring.make_key("known-to-all")
@@ -155,21 +164,30 @@ def test_a_message_locked_with_a_public_key_is_refused_in_passphrase_mode(ring: 
         ring.cipher(passphrase=PASSPHRASE).decrypt(message)
 
 
+def shown_while_encrypting(cipher: Gpg) -> list[bytes]:
+    """Encrypt, and return what is to be seen of gpg meanwhile."""
+    done = threading.Event()
+    seen: list[bytes] = []
+
+    def look() -> None:
+        while not done.is_set():
+            seen.append(children_of(os.getpid()))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        cipher.encrypt([random.Random(1).randbytes(12_000_000)])
+    finally:
+        done.set()
+        watcher.join()
+    assert any(b"--symmetric" in shown for shown in seen)
+    return seen
+
+
 def test_the_passphrase_shows_nowhere(ring: Keyring):
     """Looked for in arguments and environment of every process while gpg runs."""
-    seen = []
-
-    def look() -> Iterator[bytes]:
-        for number in range(20):
-            if number:
-                seen.append(children_of(os.getpid()))
-            yield random.Random(number).randbytes(300_000)
-
-    cipher = ring.cipher(passphrase=PASSPHRASE)
-    cipher.encrypt(look())
-    assert any(b"--encrypt" in shown or b"--symmetric" in shown for shown in seen)
-    secret = PASSPHRASE.encode()
-    assert not any(secret in shown for shown in seen)
+    seen = shown_while_encrypting(ring.cipher(passphrase=PASSPHRASE))
+    assert not any(PASSPHRASE.encode() in shown for shown in seen)
 
 
 def children_of(pid: int) -> bytes:
@@ -188,17 +206,15 @@ def children_of(pid: int) -> bytes:
 def test_gpg_gets_nothing_of_the_environment_but_what_it_needs(ring: Keyring):
     secretive = {**os.environ, "OCSNAP_PASSPHRASE": PASSPHRASE, "AWS_SECRET_ACCESS_KEY": "x"}
     cipher = Gpg(home=ring.home, environment=secretive, passphrase=PASSPHRASE)
-    shown = []
+    shown = b"".join(shown_while_encrypting(cipher))
+    assert b"PATH=" in shown
+    assert b"OCSNAP_PASSPHRASE" not in shown
+    assert b"AWS_SECRET" not in shown
 
-    def look() -> Iterator[bytes]:
-        yield b"first" * 100_000
-        shown.append(children_of(os.getpid()))
-        yield b"second"
 
-    cipher.encrypt(look())
-    assert b"PATH=" in shown[0]
-    assert b"OCSNAP_PASSPHRASE" not in shown[0]
-    assert b"AWS_SECRET" not in shown[0]
+def test_a_passphrase_that_no_pipe_holds_is_refused_and_not_cut(ring: Keyring):
+    with pytest.raises(CryptoError, match="too long"):
+        ring.cipher(passphrase="x" * 100_000).encrypt([b"content"])
 
 
 def test_an_error_while_the_content_is_made_is_not_taken_for_its_end(ring: Keyring):

@@ -73,7 +73,7 @@ def test_a_secret_key_with_a_passphrase(hosts: Hosts):
 )
 def test_a_message_that_was_altered_is_refused(hosts: Hosts, places: tuple[int, ...]):
     admin = hosts.admin.cipher(recipients=(hosts.backup,))
-    message = admin.encrypt([b"content" * 100])
+    message = bytearray(admin.encrypt([b"content" * 100]))
     for place in places:
         message[place] ^= 1
     with pytest.raises((DamagedError, CryptoError)):

@@ -19,10 +19,11 @@ from ocsnap.repository import index as indexes
 from ocsnap.repository import pack as packs
 from ocsnap.repository import snapshot as snapshots
 from ocsnap.repository import tree
-from ocsnap.repository.blob import BlobKind, Frame, blob_id
+from ocsnap.repository.blob import BlobKind, blob_id
 from ocsnap.repository.description import Description
 from ocsnap.repository.index import Index, IndexedPack
-from ocsnap.repository.pack import PackedBlob, layout, read_trailer, trailer
+from ocsnap.repository.pack import PackedBlob, read_trailer, trailer
+from ocsnap.repository.pack_file import PackFile
 from ocsnap.repository.reader import unpack
 from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot
 from ocsnap.repository.tree import Entry, Extent
@@ -130,13 +131,13 @@ def test_descriptions_come_back(description: Description):
     assert descriptions.decode(descriptions.encode(description)) == description
 
 
-def frame(data: bytes) -> Frame:
-    return Frame(blob_id(data), zstandard.compress(data), len(data))
-
-
 def packed(contents: list[bytes]) -> bytes:
-    frames = [frame(content) for content in contents]
-    return b"".join(each.data for each in frames) + trailer(layout(frames))
+    gathered = PackFile()
+    for content in contents:
+        gathered.append(blob_id(content), zstandard.compress(content), len(content))
+    gathered.finish()
+    with gathered.file as file:
+        return bytes(file.content())
 
 
 CONTENTS = st.lists(st.binary(max_size=500), max_size=8, unique=True)

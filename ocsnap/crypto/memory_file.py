@@ -1,0 +1,72 @@
+"""Files in memory: what gpg reads and writes without a thread of ours that pumps it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ocsnap.crypto.cipher import Buffer
+
+_PARTS_PER_CALL: Final = 512
+"""Half of what Linux takes in one writev(2), IOV_MAX in limits.h."""
+
+
+class MemoryFile:
+    """An anonymous file (memfd_create(2)): no name, no disk, gone with its last descriptor."""
+
+    def __init__(self) -> None:
+        """Make an empty one."""
+        self._descriptor = os.memfd_create("ocsnap", os.MFD_CLOEXEC)
+
+    def __enter__(self) -> Self:
+        """Return the file itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is."""
+        return os.fstat(self._descriptor).st_size
+
+    def append(self, parts: Iterable[Buffer]) -> None:
+        """Write at the end; parts are taken some hundred at a time and let go of."""
+        rest = iter(parts)
+        while group := [part for part in islice(rest, _PARTS_PER_CALL) if len(part)]:
+            self._write(group)
+
+    def rewind(self) -> None:
+        """Let the next reader begin at the beginning."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+
+    def content(self) -> memoryview:
+        """Return all of it, in place; it stays valid when the file is closed."""
+        size_bytes = self.size_bytes
+        if not size_bytes:
+            return memoryview(b"")
+        flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+        return memoryview(mmap.mmap(self._descriptor, size_bytes, flags, mmap.PROT_READ))
+
+    def close(self) -> None:
+        """Let go of it; further calls do nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _write(self, group: list[Buffer]) -> None:
+        written = os.writev(self._descriptor, group)
+        if written < sum(map(len, group)):
+            rest = memoryview(b"".join(group))[written:]
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
