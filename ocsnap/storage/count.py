@@ -6,10 +6,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from ocsnap.storage.decorator import Decorator
-from ocsnap.storage.storage import LIST_PAGE_OBJECTS
+from ocsnap.storage.storage import DELETE_BATCH_OBJECTS, LIST_PAGE_OBJECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
 
@@ -19,7 +19,7 @@ class Counting(Decorator):
 
     Attributes:
         requests: requests sent, as S3 bills them; one for each call and each further thousand
-            objects of a listing. Repeated ones count where `Retrying` tells of them.
+            objects of a listing or a deletion. Repeated ones count where `Retrying` tells of them.
         objects_put: objects stored, by put or create.
         put_bytes: bytes stored.
         got_bytes: bytes read.
@@ -89,6 +89,15 @@ class Counting(Decorator):
         with self._lock:
             self.deleted_objects += 1
             self.deleted_bytes += size_bytes
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove many objects; see `Storage.delete_all`."""
+        given = [*names]
+        for _ in range(0, len(given), DELETE_BATCH_OBJECTS):
+            self.add_request()
+        super().delete_all(given)
+        with self._lock:
+            self.deleted_objects += len(given)
 
     def check(self) -> None:
         """Prove that the storage works; see `Storage.check`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
 
@@ -40,6 +40,10 @@ class Decorator:
     def delete(self, name: str) -> None:
         """Pass on `Storage.delete`."""
         self._storage.delete(name)
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Pass on `Storage.delete_all`."""
+        self._storage.delete_all(names)
 
     def check(self) -> None:
         """Pass on `Storage.check`."""

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
 
-Operation: TypeAlias = Literal["put", "create", "get", "stat", "list", "delete", "check"]
+Operation: TypeAlias = Literal[
+    "put", "create", "get", "stat", "list", "delete", "delete_all", "check"
+]
 
 
 class Effect(Enum):
@@ -23,15 +25,18 @@ class Effect(Enum):
 
     ERROR_BEFORE = "raise an error, with nothing done"
     ERROR_AFTER = "do it, then raise an error: the answer was lost; a list breaks off half-way"
+    ERROR_AMID = "delete_all: raise an error with half of it done"
     CRASH_BEFORE = "the process dies, with nothing done"
     CRASH_AFTER = "do it, then the process dies; a list breaks off half-way"
+    CRASH_AMID = "delete_all: the process dies with half of it done"
     SHORT = "get: only the first half of the bytes; list: only the first half of the objects"
     DAMAGED = "get: one bit is flipped"
 
 
-_ERRORS = {Effect.ERROR_BEFORE, Effect.ERROR_AFTER}
+_ERRORS = {Effect.ERROR_BEFORE, Effect.ERROR_AFTER, Effect.ERROR_AMID}
 _BEFORE = {Effect.ERROR_BEFORE, Effect.CRASH_BEFORE}
 _AFTER = {Effect.ERROR_AFTER, Effect.CRASH_AFTER}
+_AMID = {Effect.ERROR_AMID, Effect.CRASH_AMID}
 
 
 class SimulatedCrash(BaseException):  # noqa: N818 # no error that code under test may handle
@@ -46,7 +51,7 @@ class Fault:
         operation: the method that fails.
         effect: how it fails.
         call: which call is hit, counted from 1 among those that `prefix` fits.
-        prefix: hits only names (of a list: prefixes) that begin so.
+        prefix: hits only names that begin so; of a list, prefixes; of a delete_all, the first name.
         error: what ERROR_BEFORE and ERROR_AFTER raise.
     """
 
@@ -123,6 +128,17 @@ class Faulty(Decorator):
         fault = self._begin("delete", name)
         super().delete(name)
         _end(fault, name)
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove many objects; see `Storage.delete_all`."""
+        given = [*names]
+        first = given[0] if given else ""
+        fault = self._begin("delete_all", first)
+        if fault and fault.effect in _AMID:
+            super().delete_all(given[: len(given) // 2])
+            _fail(fault, first)
+        super().delete_all(given)
+        _end(fault, first)
 
     def check(self) -> None:
         """Prove that the storage works; see `Storage.check`."""

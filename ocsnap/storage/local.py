@@ -25,7 +25,7 @@ from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
 from ocsnap.storage.storage import ObjectInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ocsnap.storage.storage import Buffer
@@ -103,7 +103,7 @@ class LocalStorage:
             found = self._path(name).stat()
             if not stat.S_ISREG(found.st_mode):
                 raise FileNotFoundError(errno.ENOENT, "is no file")
-            return ObjectInfo(name, found.st_size, md5=None, sha256=None)
+            return _info(name, found)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Find objects; see `Storage.list`."""
@@ -114,10 +114,24 @@ class LocalStorage:
 
     def delete(self, name: str) -> None:
         """Remove an object; see `Storage.delete`."""
-        path = self._path(name)
-        with suppress(ObjectMissingError), self._explained("delete", name):
-            path.unlink()
-            _sync_folder(path.parent)
+        self.delete_all([name])
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove many objects; see `Storage.delete_all`."""
+        failed: StorageError | None = None
+        folders = {}
+        for name, path in [(name, self._path(name)) for name in names]:
+            try:
+                with suppress(ObjectMissingError), self._explained("delete", name):
+                    path.unlink()
+                    folders[path.parent] = name
+            except StorageError as error:
+                failed = failed or error
+        for folder, name in folders.items():
+            with self._explained("delete", name):
+                _sync_folder(folder)
+        if failed is not None:
+            raise failed
 
     def check(self) -> None:
         """Prove that the folder can be read, or that its parent stands; see `Storage.check`."""
@@ -155,7 +169,7 @@ class LocalStorage:
                 yield from self._walk(name, "")
             else:
                 with suppress(FileNotFoundError):
-                    yield ObjectInfo(name, entry.stat().st_size, md5=None, sha256=None)
+                    yield _info(name, entry.stat())
 
     def _write_incoming(self, data: Buffer) -> Path:
         incoming = self._root / INCOMING
@@ -217,6 +231,10 @@ class LocalStorage:
         if error.errno in _PASSING:
             return TransientStorageError(reason, name=name)
         return StorageError(reason, name=name)
+
+
+def _info(name: str, status: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(name, status.st_size, md5=None, sha256=None, modified=status.st_mtime)
 
 
 def _link_or_rename(temporary: Path, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from ocsnap.errors import ObjectExistsError, ObjectMissingError, TransientStorageError
@@ -11,7 +12,7 @@ from ocsnap.storage.name import check_range, checked, checked_prefix
 from ocsnap.storage.storage import ObjectInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ocsnap.storage.storage import Buffer
 
@@ -21,18 +22,26 @@ class MemoryStorage:
 
     Attributes:
         objects: the objects by name; tests may damage them.
+        times: when they were put; one that a test made otherwise is as old as time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        """Keep nothing yet.
+
+        Args:
+            now: the storage's own clock; seconds since the epoch.
+        """
         self.objects: dict[str, bytes] = {}
+        self.times: dict[str, float] = {}
+        self._now = now
         self._lock = threading.Lock()
 
     def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
         content = _proven(checked(name), data, sha256)
         with self._lock:
-            self.objects[name] = content
-        return _info(name, content)
+            self._keep(name, content)
+        return _info(name, content, None)
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
         """Store an object if there is none; see `Storage.create`."""
@@ -40,7 +49,7 @@ class MemoryStorage:
         with self._lock:
             if name in self.objects:
                 raise ObjectExistsError(f"{name}: is there already.", name=name)
-            self.objects[name] = content
+            self._keep(name, content)
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Return an object's bytes; see `Storage.get`."""
@@ -50,25 +59,36 @@ class MemoryStorage:
 
     def stat(self, name: str) -> ObjectInfo:
         """Return what is known of an object; see `Storage.stat`."""
-        return _info(name, self._content(name))
+        return _info(name, self._content(name), self.times.get(name, 0.0))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Find objects; see `Storage.list`."""
         checked_prefix(prefix)
         with self._lock:
             found = [item for item in self.objects.items() if item[0].startswith(prefix)]
-        return (_info(name, content) for name, content in found)
+            times = {name: self.times.get(name, 0.0) for name, _ in found}
+        return (_info(name, content, times[name]) for name, content in found)
 
     def delete(self, name: str) -> None:
         """Remove an object; see `Storage.delete`."""
         with self._lock:
             self.objects.pop(checked(name), None)
+            self.times.pop(name, None)
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove many objects; see `Storage.delete_all`."""
+        for name in [checked(name) for name in names]:
+            self.delete(name)
 
     def check(self) -> None:
         """Find nothing wrong, ever."""
 
     def close(self) -> None:
         """Keep the objects: a test may look at them after the run."""
+
+    def _keep(self, name: str, content: bytes) -> None:
+        self.objects[name] = content
+        self.times[name] = self._now()
 
     def _content(self, name: str) -> bytes:
         with self._lock:
@@ -85,10 +105,11 @@ def _proven(name: str, data: Buffer, sha256: str) -> bytes:
     return content
 
 
-def _info(name: str, content: bytes) -> ObjectInfo:
+def _info(name: str, content: bytes, modified: float | None) -> ObjectInfo:
     return ObjectInfo(
         name=name,
         size_bytes=len(content),
         md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
         sha256=hashlib.sha256(content).hexdigest(),
+        modified=modified,
     )

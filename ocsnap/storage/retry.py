@@ -9,7 +9,7 @@ from ocsnap.storage.decorator import Decorator
 
 if TYPE_CHECKING:
     import random as randomness
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ocsnap.clock import Clock
     from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
@@ -116,6 +116,11 @@ class Retrying(Decorator):
     def delete(self, name: str) -> None:
         """Remove an object; see `Storage.delete`."""
         self._repeat(lambda: self._storage.delete(name))
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove many objects; see `Storage.delete_all`."""
+        given = [*names]
+        self._repeat(lambda: self._storage.delete_all(given))
 
     def check(self) -> None:
         """Prove that the storage works; see `Storage.check`. Repeated only once."""

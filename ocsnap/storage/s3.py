@@ -8,6 +8,7 @@ What stores do differently, and what is done about it:
 - Amazon and Ceph know `If-None-Match: *`. rclone takes it and overwrites all the same, so
   that away from Amazon a look comes before.
 - A part of an object is answered with 206, by rclone with 200: only Content-Range tells.
+- Some (Google's) know no request that removes many objects: they are removed one by one.
 """
 
 from __future__ import annotations
@@ -25,16 +26,19 @@ from ocsnap.errors import ObjectExistsError, ObjectMissingError, StorageError, T
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
 from ocsnap.storage.s3_body import Body
 from ocsnap.storage.s3_errors import Explainer
-from ocsnap.storage.storage import LIST_PAGE_OBJECTS, ObjectInfo
+from ocsnap.storage.storage import DELETE_BATCH_OBJECTS, LIST_PAGE_OBJECTS, ObjectInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
+    from ocsnap.errors import OcsnapError
     from ocsnap.storage.bucket import Bucket
     from ocsnap.storage.storage import Buffer
 
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 _OUT_OF_RANGE = {"InvalidRange", "416"}
+_NO_BATCHES = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 
 
 class S3Client(Protocol):
@@ -54,6 +58,10 @@ class S3Client(Protocol):
 
     def delete_object(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
         """Remove an object."""
+        ...
+
+    def delete_objects(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Remove up to 1000 objects."""
         ...
 
     def list_objects_v2(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
@@ -142,6 +150,7 @@ class S3Storage:
             size_bytes=answer["ContentLength"],
             md5=None if _is_encrypted(answer) else _md5(answer.get("ETag", "")),
             sha256=_sha256(answer) if self._bucket.amazon else None,
+            modified=_seconds(answer.get("LastModified")),
         )
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
@@ -161,7 +170,8 @@ class S3Storage:
                 name = entry["Key"].removeprefix(self._bucket.prefix)
                 if is_name(name):
                     md5 = _md5(entry.get("ETag", ""))
-                    yield ObjectInfo(name, entry["Size"], md5=md5, sha256=None)
+                    modified = _seconds(entry.get("LastModified"))
+                    yield ObjectInfo(name, entry["Size"], md5, sha256=None, modified=modified)
             if not page.get("IsTruncated"):
                 return
             if not page.get("NextContinuationToken"):
@@ -172,6 +182,40 @@ class S3Storage:
         """Remove an object; see `Storage.delete`."""
         with self._explained(name):
             self._client.delete_object(**self._object(name))
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove many objects, a thousand in a request; see `Storage.delete_all`."""
+        given = [checked(name) for name in names]
+        failures: list[OcsnapError] = []
+        for start in range(0, len(given), DELETE_BATCH_OBJECTS):
+            failures += self._delete_batch(given[start : start + DELETE_BATCH_OBJECTS])
+        # What trying again may mend is worth nothing as long as something else stands against it.
+        failures.sort(key=lambda error: isinstance(error, TransientStorageError))
+        if failures:
+            raise failures[0]
+
+    def _delete_batch(self, names: Sequence[str]) -> Sequence[OcsnapError]:
+        prefix = self._bucket.prefix
+        request = {"Objects": [{"Key": prefix + name} for name in names], "Quiet": True}
+        try:
+            with self._explained(names[0]):
+                answer = self._client.delete_objects(Bucket=self._bucket.name, Delete=request)
+        except StorageError as error:
+            return self._delete_each(names) if _knows_no_batches(error) else [error]
+        return [
+            self._explainer.explain_deletion(failed, failed.get("Key", "").removeprefix(prefix))
+            for failed in answer.get("Errors", ())
+            if failed.get("Code") != "NoSuchKey"
+        ]
+
+    def _delete_each(self, names: Sequence[str]) -> Sequence[OcsnapError]:
+        failures = []
+        for name in names:
+            try:
+                self.delete(name)
+            except StorageError as error:
+                failures.append(error)
+        return failures
 
     def check(self) -> None:
         """Ask for one object's name, and Amazon for the bucket's region; see `Storage.check`."""
@@ -244,6 +288,15 @@ def _is_encrypted(answer: dict[str, Any]) -> bool:
 def _md5(etag: str) -> str | None:
     plain = etag.strip('"')
     return plain if _MD5_ETAG.fullmatch(plain) else None
+
+
+def _knows_no_batches(error: StorageError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and cause.response["Error"].get("Code") in _NO_BATCHES
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _sha256(answer: dict[str, Any]) -> str | None:

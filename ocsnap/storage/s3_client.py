@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -44,18 +46,27 @@ def make_client(config: RepositoryConfig, *, amazon: bool) -> S3Client:
         session = boto3.session.Session(
             region_name=config.region, profile_name=config.profile, **_key(config)
         )
-        client: S3Client = session.client(
+        client: Any = session.client(
             "s3",
             endpoint_url=config.endpoint or None,
             verify=_certificates(config),
             config=_client_config(amazon=amazon),
         )
+        if not amazon:
+            client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
     except (BotoCoreError, ValueError, OSError) as error:
         raise ConfigError(
             f"repository: {str(error).rstrip('.')}.",
             hint="Check region, endpoint, profile and ca_file.",
         ) from error
-    return client
+    made: S3Client = client
+    return made
+
+
+def _add_md5(params: dict[str, Any], **_: object) -> None:
+    """Give a request what older stores demand; boto3 sends a CRC-32, which they do not know."""
+    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = base64.b64encode(digest).decode("ascii")
 
 
 def _client_config(*, amazon: bool) -> Config:

@@ -109,6 +109,9 @@ _DENIED_HEAD = (
 )
 
 
+_DELETION_DENIED = {"AccessDenied", "AllAccessDisabled"}
+
+
 @dataclass(frozen=True)
 class _Answer:
     """What a store said is wrong."""
@@ -159,6 +162,24 @@ class Explainer:
         if isinstance(error, ClientError):
             return self._of_answer(_answer(error, name, self._subject(name)))
         return self._of_connection(error, name)
+
+    def explain_deletion(self, failed: dict[str, Any], name: str) -> OcsnapError:
+        """Return the error for one object that a request for many could not remove.
+
+        Args:
+            failed: its item in the answer's list of errors.
+            name: the object.
+
+        Returns:
+            An error of ocsnap's, with a hint.
+        """
+        code = str(failed.get("Code", ""))
+        # The answer as a whole is a success; the object's own has no status.
+        status = 403 if code in _DELETION_DENIED else 200
+        said = failed.get("Message") or "it cannot be removed"
+        return self._of_answer(
+            _Answer(name, self._subject(name), code, status, message=said, region="")
+        )
 
     def wrong_region(self, actual: str) -> StorageError:
         """Return the error for a bucket in another region.

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """The bytes of an object; read only, and never kept after the call that they came with."""
 
 LIST_PAGE_OBJECTS = 1000
 """Most objects that S3 tells of in one answer (S3 API Reference, ListObjectsV2, MaxKeys)."""
+
+DELETE_BATCH_OBJECTS = 1000
+"""Most objects that S3 removes in one request (S3 API Reference, DeleteObjects)."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class ObjectInfo:
         size_bytes: its size; bytes.
         md5: MD5 of its bytes, lower hex; None where the storage does not tell.
         sha256: SHA-256 of its bytes, lower hex; None where the storage does not tell.
+        modified: when it was put, by the storage's own clock; seconds since the epoch. `list` and
+            `stat` tell it; S3 in whole seconds.
     """
 
     name: str
     size_bytes: int
     md5: str | None
     sha256: str | None
+    modified: float | None = None
 
 
 class Storage(Protocol):
@@ -148,6 +154,21 @@ class Storage(Protocol):
         Raises:
             AccessDeniedError: among others, an object lock protects it.
             StorageError: it could not be removed.
+        """
+        ...
+
+    def delete_all(self, names: Iterable[str]) -> None:
+        """Remove many objects, in as few requests as the storage can; that some are none is fine.
+
+        One that cannot be removed keeps none of the others: all are tried before anything is
+        raised. Calling again with the same names goes on where it ended.
+
+        Args:
+            names: the objects' names.
+
+        Raises:
+            AccessDeniedError: some of them may not be removed.
+            StorageError: some of them could not be removed.
         """
         ...
 

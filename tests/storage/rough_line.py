@@ -142,7 +142,7 @@ def rough_line(server_endpoint: str) -> Iterator[RoughLine]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_PUT = do_HEAD = do_DELETE = handle_request  # noqa: N815 # named by http.server
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request  # noqa: N815 # named by http.server
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # its own name
             """Say nothing."""

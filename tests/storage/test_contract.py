@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -150,6 +151,28 @@ def test_deleted_is_gone_and_deleting_again_is_fine(storage: Storage):
     assert names(storage.list()) == ["packs/ab/other"]
 
 
+def test_many_are_deleted_at_once_and_others_stay(storage: Storage):
+    for name in ("packs/ab/1", "packs/ac/2", "index/3", "index/stays"):
+        put(storage, name)
+    storage.delete_all(["packs/ab/1", "packs/ac/2", MISSING, "index/3"])
+    assert names(storage.list()) == ["index/stays"]
+    storage.delete_all(name for name in ("index/stays", "packs/ab/1"))
+    assert names(storage.list()) == []
+    storage.delete_all([])
+
+
+def test_it_tells_when_an_object_was_put_by_a_clock_of_its_own(storage: Storage):
+    began = time.time()
+    for name in ("locks/1", "locks/2"):
+        put(storage, name)
+    told = {info.name: info.modified for info in storage.list("locks/")}
+    told["stat"] = storage.stat("locks/2").modified
+    for modified in told.values():
+        assert modified is not None
+        assert began - 2 < modified < time.time() + 2
+    assert told["locks/1"] <= told["locks/2"]
+
+
 def test_a_deleted_object_can_be_put_again(storage: Storage):
     put(storage, NAME)
     storage.delete(NAME)
@@ -187,11 +210,14 @@ def test_a_name_that_some_store_would_change_is_refused(storage: Storage):
         storage.get,
         storage.stat,
         storage.delete,
+        lambda name: storage.delete_all([NAME, name]),
     ]
+    put(storage, NAME)
     for name in UNFIT_NAMES:
         for call in calls:
             with pytest.raises(ValueError, match="no name"):
                 call(name)
+    assert names(storage.list()) == [NAME]
 
 
 def test_a_prefix_that_begins_no_name_is_refused(storage: Storage):

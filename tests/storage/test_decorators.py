@@ -48,7 +48,9 @@ def test_memory_takes_no_damaged_bytes():
 # --- retrying -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", ["put", "create", "get", "stat", "list", "delete", "check"])
+@pytest.mark.parametrize(
+    "operation", ["put", "create", "get", "stat", "list", "delete", "delete_all", "check"]
+)
 @pytest.mark.parametrize("effect", [Effect.ERROR_BEFORE, Effect.ERROR_AFTER])
 def test_every_operation_survives_passing_errors(operation: str, effect: Effect):
     memory = MemoryStorage()
@@ -63,8 +65,24 @@ def test_every_operation_survives_passing_errors(operation: str, effect: Effect)
     assert storage.stat(NAME).size_bytes == len(DATA)
     assert sorted(info.name for info in storage.list()) == ["packs/0", NAME]
     storage.delete(NAME)
+    storage.delete_all(["packs/0", NAME])
+    assert memory.objects == {}
     storage.check()
     faulty.assert_happened()
+
+
+@pytest.mark.parametrize("effect", [Effect.ERROR_AMID, Effect.CRASH_AMID])
+def test_a_deletion_of_many_that_breaks_off_has_done_half_of_it(effect: Effect):
+    memory = MemoryStorage()
+    every = [f"packs/{number}" for number in range(4)]
+    for name in every:
+        put(memory, name)
+    faulty = Faulty(memory, [Fault("delete_all", effect)])
+    with pytest.raises((TransientStorageError, SimulatedCrash)):
+        faulty.delete_all(every)
+    assert [*memory.objects] == every[2:]
+    faulty.delete_all(every)
+    assert memory.objects == {}
 
 
 def test_it_gives_up_with_the_last_error():
@@ -156,7 +174,7 @@ def test_a_listing_that_never_ends_is_given_up():
 
 operations = st.lists(
     st.tuples(
-        st.sampled_from(["put", "create", "get", "stat", "list", "delete"]),
+        st.sampled_from(["put", "create", "get", "stat", "list", "delete", "delete_all"]),
         st.sampled_from(["packs/1", "packs/2", "index/1"]),
     ),
     max_size=12,
@@ -164,8 +182,8 @@ operations = st.lists(
 plans = st.sets(
     st.builds(
         Fault,
-        st.sampled_from(["put", "create", "get", "stat", "list", "delete"]),
-        st.sampled_from([Effect.ERROR_BEFORE, Effect.ERROR_AFTER]),
+        st.sampled_from(["put", "create", "get", "stat", "list", "delete", "delete_all"]),
+        st.sampled_from([Effect.ERROR_BEFORE, Effect.ERROR_AFTER, Effect.ERROR_AMID]),
         st.integers(1, 6),
     ),
     max_size=ATTEMPTS - 1,
@@ -180,6 +198,8 @@ def outcome(storage: Storage, operation: str, name: str, data: bytes) -> object:
             return create(storage, name, data)
         if operation == "list":
             return sorted(info.name for info in storage.list(name[:4]))
+        if operation == "delete_all":
+            return storage.delete_all([name, "packs/1"])
         return getattr(storage, operation)(name)
     except StorageError as error:
         return type(error)
@@ -187,8 +207,8 @@ def outcome(storage: Storage, operation: str, name: str, data: bytes) -> object:
 
 @given(operations, plans)
 def test_with_retries_nobody_sees_the_faults(calls: list[tuple[str, str]], plan: set[Fault]):
-    plain = MemoryStorage()
-    faulty = retrying(Faulty(MemoryStorage(), plan))
+    plain = MemoryStorage(now=lambda: 0.0)
+    faulty = retrying(Faulty(MemoryStorage(now=lambda: 0.0), plan))
     for number, (operation, name) in enumerate(calls):
         data = str(number).encode()
         assert outcome(faulty, operation, name, data) == outcome(plain, operation, name, data)
