@@ -183,9 +183,10 @@ plans = st.sets(
     st.builds(
         Fault,
         st.sampled_from(["put", "create", "get", "stat", "list", "delete", "delete_all"]),
-        st.sampled_from([Effect.ERROR_BEFORE, Effect.ERROR_AFTER, Effect.ERROR_AMID]),
+        st.sampled_from([Effect.ERROR_BEFORE, Effect.ERROR_AFTER]),
         st.integers(1, 6),
-    ),
+    )
+    | st.builds(Fault, st.just("delete_all"), st.just(Effect.ERROR_AMID), st.integers(1, 6)),
     max_size=ATTEMPTS - 1,
 )
 
