@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ocsnap.errors import LocalIOError, MaintenanceLeftOnError
 from ocsnap.owncloud.durable_file import sync_folder, write_durably
+from ocsnap.process import process_start
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LEASE_NAME = "maintenance.lease"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,25 +53,6 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     def is_alive(self) -> bool:
         """Return whether the process that wrote the lease still runs."""
         return process_start(self.pid) == self.process_start
-
-
-def process_start(pid: int) -> str | None:
-    """Return what tells one process from a later one of the same number.
-
-    Args:
-        pid: a process's number.
-
-    Returns:
-        The boot's id and the time since then at which the process started (proc(5), field 22
-        of /proc/<pid>/stat); None where it has ended, even if its parent has not noticed yet.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    # The program's name stands in brackets and may contain anything, brackets included.
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else f"{_BOOT_ID.read_text().strip()} {fields[19]}"
 
 
 def write_lease(state_dir: Path, lease: Lease) -> None:

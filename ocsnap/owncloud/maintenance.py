@@ -12,9 +12,10 @@ from ocsnap.owncloud.deferred_signals import deferred_signals
 from ocsnap.owncloud.guard import Guard
 from ocsnap.owncloud.guardian import LOG_NAME, PATIENCE_SECONDS
 from ocsnap.owncloud.kept_config import KeptConfig
-from ocsnap.owncloud.lease import Lease, process_start, write_lease
+from ocsnap.owncloud.lease import Lease, write_lease
 from ocsnap.owncloud.lift import Lifter, Means, forget, lift
 from ocsnap.owncloud.standstill import Standstill
+from ocsnap.process import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -21,8 +21,9 @@ from ocsnap.owncloud.command import DEFAULT_ENVIRONMENT
 from ocsnap.owncloud.guard import Guard
 from ocsnap.owncloud.guardian import LOG_NAME
 from ocsnap.owncloud.kept_config import COPY_NAME, KeptConfig
-from ocsnap.owncloud.lease import LEASE_NAME, process_start, read_lease, write_lease
+from ocsnap.owncloud.lease import LEASE_NAME, read_lease, write_lease
 from ocsnap.owncloud.lift import lift
+from ocsnap.process import process_start
 from tests.owncloud.clock import StillClock
 from tests.owncloud.driver import OWN_STEPS, STEPS, Orders
 from tests.owncloud.guardians import guardian_pids, kill_guardians, wait_until

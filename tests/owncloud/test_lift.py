@@ -20,9 +20,10 @@ from ocsnap.monitor import SilentMonitor
 from ocsnap.owncloud.config_php import read_single
 from ocsnap.owncloud.durable_file import write_durably
 from ocsnap.owncloud.kept_config import COPY_NAME, SPARE_NAME, KeptConfig
-from ocsnap.owncloud.lease import LEASE_NAME, Lease, process_start, read_lease, write_lease
+from ocsnap.owncloud.lease import LEASE_NAME, Lease, read_lease, write_lease
 from ocsnap.owncloud.lift import Lifter, Means, lift
 from ocsnap.owncloud.occ import Occ
+from ocsnap.process import process_start
 from tests.owncloud.test_maintenance import assert_thawed, build
 
 if TYPE_CHECKING:
