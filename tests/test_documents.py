@@ -19,6 +19,7 @@ from ocsnap.repository.index import IndexedPack
 from ocsnap.repository.pack import PackedBlob
 from ocsnap.repository.snapshot import OwncloudRecord, Root, Snapshot
 from ocsnap.repository.tree import Entry, Extent
+from tests.servers.ocsnap_settings import toml, usual_settings
 from tests.servers.owncloud_site import Site, make_site
 
 if TYPE_CHECKING:
@@ -63,13 +64,9 @@ def test_every_link_between_documents_leads_somewhere():
 
 def test_a_snapshot_comes_back_without_ocsnap(tmp_path: Path):
     site = make_site(tmp_path / "oc", files_per_user=20, data_dir=tmp_path / "data")
-    (tmp_path / "passphrase").write_text("correct horse battery staple\n")
+    settings = {**usual_settings(tmp_path, site), "maintenance": {"settle_seconds": 0}}
     config = tmp_path / "config.toml"
-    config.write_text(
-        f'[owncloud]\nroot = "{site.root}"\n[repository]\nurl = "file://{tmp_path}/repository"\n'
-        f'[encryption]\npassphrase_file = "{tmp_path}/passphrase"\n'
-        f'[backup]\nstate_dir = "{tmp_path}/state"\n[maintenance]\nsettle_seconds = 0\n'
-    )
+    config.write_text(toml(settings))
     for seed in (1, 2):
         before = State.of(site)
         subprocess.run([sys.executable, "-m", "ocsnap", "-q", "-c", config, "backup"], check=True)

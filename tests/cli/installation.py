@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.servers.ocsnap_settings import toml, usual_settings
 from tests.servers.owncloud_site import make_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.servers.ocsnap_settings import Settings
     from tests.servers.owncloud_site import Site
 
 REPOSITORY = Path(__file__).parents[2]
-PASSPHRASE = "Wir-sichern-0123456789-abcdefghijkl"
 TIMEOUT_SECONDS = 90
 
 
@@ -59,7 +60,7 @@ class Installation:
 
     folder: Path
     site: Site
-    settings: dict[str, dict[str, object]]
+    settings: Settings
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -82,7 +83,7 @@ class Installation:
 
     def command(self, *arguments: str | Path) -> list[str]:
         """Write the configuration; return the command line that uses it."""
-        self.config.write_text(_toml(self.settings))
+        self.config.write_text(toml(self.settings))
         return [sys.executable, "-m", "ocsnap", "-c", str(self.config), *map(str, arguments)]
 
     def run(self, *arguments: str | Path, stdin: str = "") -> Result:
@@ -129,28 +130,7 @@ def install(folder: Path, **site: Any) -> Installation:  # noqa: ANN401 # make_s
     """Make a small ownCloud with SQLite, its data directory elsewhere, and a folder for backups."""
     usual = {"files_per_user": 12, "large_bytes": 1_500_000, "data_dir": folder / "disk" / "data"}
     made = make_site(folder / "oc", **(usual | site))
-    passphrase = folder / "passphrase"
-    passphrase.write_text(f"{PASSPHRASE}\n")
-    passphrase.chmod(0o600)
-    return Installation(
-        folder,
-        made,
-        {
-            "owncloud": {"root": str(made.root)},
-            "repository": {"url": f"file://{folder}/repository"},
-            "encryption": {"passphrase_file": str(passphrase)},
-            "backup": {"state_dir": str(folder / "state")},
-            # No web server is asked, so there is no opcode cache to wait for.
-            "maintenance": {"settle_seconds": 0},
-        },
-        {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"},
-    )
-
-
-def _toml(settings: dict[str, dict[str, object]]) -> str:
-    lines = []
-    for section, table in settings.items():
-        lines.append(f"[{section}]")
-        # What JSON writes for texts, numbers, truths and lists of them is TOML too.
-        lines += [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-    return "\n".join(lines) + "\n"
+    # No web server is asked, so there is no opcode cache to wait for.
+    settings = {**usual_settings(folder, made), "maintenance": {"settle_seconds": 0}}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
+    return Installation(folder, made, settings, environment)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.installation import PASSPHRASE, install
+from tests.cli.installation import install
 from tests.cli.keys import new_key
 from tests.cli.state import State
+from tests.servers.ocsnap_settings import PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,13 +266,7 @@ def test_another_kind_of_key_for_an_existing_repository(installation: Installati
 
 
 def test_s3_refusals_are_told_apart(installation: Installation, s3: S3Server):
-    config = s3.repository_config(s3.new_bucket(), "oc", installation.folder)
-    good: dict[str, object] = {
-        "url": config.url,
-        "endpoint": config.endpoint,
-        "access_key_id": config.access_key_id,
-        "secret_access_key_file": str(config.secret_access_key_file),
-    }
+    good = s3.settings(s3.new_bucket(), "oc", installation.folder)
     wrong = installation.folder / "wrong"
     wrong.write_text("w" * 40 + "\n")
     installation.settings["repository"] = {**good, "secret_access_key_file": str(wrong)}

@@ -94,11 +94,11 @@ def history(
     server = _server(request, database)
     made: dict[str, Any] = {}
     if server is not None:
-        login = MysqlLogin(server.new_database(), server.user, server.password, port=server.port)
-        made = {"dbtype": "mysql", "mysql": login}
+        made = {"dbtype": "mysql", "mysql": server.login(server.new_database(), tcp=True)}
     installation = install(folder, **made)
     if storage == "s3":
-        _store_in_s3(installation, _s3(request))
+        s3 = _s3(request)
+        installation.settings["repository"] = s3.settings(s3.new_bucket(), "oc/cloud", folder)
     _hide_surprises(installation)
     first = State.of(installation.site)
     reports = [installation.json("backup"), installation.json("backup")]
@@ -127,17 +127,6 @@ def _s3(request: pytest.FixtureRequest) -> S3Server:
     except FileNotFoundError as error:
         pytest.skip(str(error))
     return request.getfixturevalue("s3")
-
-
-def _store_in_s3(installation: Installation, s3: S3Server) -> None:
-    config = s3.repository_config(s3.new_bucket(), "oc/cloud", installation.folder)
-    assert config.access_key_id is not None
-    installation.settings["repository"] = {
-        "url": config.url,
-        "endpoint": config.endpoint,
-        "access_key_id": config.access_key_id,
-        "secret_access_key_file": str(config.secret_access_key_file),
-    }
 
 
 def _hide_surprises(installation: Installation) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.installation import PASSPHRASE, install
-from tests.servers.owncloud_database import MysqlLogin
+from tests.cli.installation import install
+from tests.servers.ocsnap_settings import PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,15 +87,9 @@ def guarded(tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Installatio
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
     server: DatabaseServer = request.getfixturevalue("mariadb")
     s3: S3Server = request.getfixturevalue("s3")
-    login = MysqlLogin(server.new_database(), server.user, server.password, port=server.port)
+    login = server.login(server.new_database(), tcp=True)
     installation = install(tmp_path, dbtype="mysql", mysql=login)
-    config = s3.repository_config(s3.new_bucket(), "oc", tmp_path)
-    installation.settings["repository"] = {
-        "url": config.url,
-        "endpoint": config.endpoint,
-        "access_key_id": str(config.access_key_id),
-        "secret_access_key_file": str(config.secret_access_key_file),
-    }
+    installation.settings["repository"] = s3.settings(s3.new_bucket(), "oc", tmp_path)
     # A name that ownCloud's own variables have, so that it would be passed on to occ.
     installation.set("encryption", passphrase_file=None, passphrase_env="OC_PASSPHRASE")
     (tmp_path / "passphrase").unlink()

@@ -21,6 +21,7 @@ from ocsnap.commands.verify import verify
 from ocsnap.config import parse
 from ocsnap.monitor import SilentMonitor
 from ocsnap.repository.snapshot import RootKind
+from tests.servers.ocsnap_settings import usual_settings
 from tests.servers.owncloud_changes import Changes
 from tests.servers.owncloud_filecache import Filecache
 from tests.servers.owncloud_site import make_site
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ocsnap.commands.report import BackupReport
     from ocsnap.repository.snapshot import Root
     from ocsnap.snapshot.checker import CheckReport
+    from tests.servers.ocsnap_settings import Settings
     from tests.servers.owncloud_site import Site
 
 LIVE_PASS = "Storing what has changed while users go on working"
@@ -111,7 +113,7 @@ class Host:
 
     folder: Path
     site: Site
-    settings: dict[str, dict[str, Any]]
+    settings: Settings
     clock: SkippingClock = field(default_factory=SkippingClock)
     random: random.Random = field(default_factory=lambda: random.Random(1))
     monitor: ActingMonitor = field(default_factory=ActingMonitor)
@@ -120,7 +122,7 @@ class Host:
     @property
     def spool_dir(self) -> Path:
         backup = self.settings["backup"]
-        return Path(backup.get("spool_dir", f"{backup['state_dir']}/spool"))
+        return Path(str(backup.get("spool_dir", f"{backup['state_dir']}/spool")))
 
     def set(self, section: str, **values: object) -> None:
         """Change settings."""
@@ -219,19 +221,7 @@ def make_host(folder: Path, **site: Any) -> Host:  # noqa: ANN401 - make_site kn
     """Make a small ownCloud with SQLite and nothing in its repository."""
     small = {"files_per_user": 12, "large_bytes": 100_000}
     made = make_site(folder / "oc", **(small | site))
-    passphrase = folder / "passphrase"
-    passphrase.write_text("Wir-sichern-0123456789-abcdefghijkl\n")
-    passphrase.chmod(0o600)
-    return Host(
-        folder,
-        made,
-        {
-            "owncloud": {"root": str(made.root)},
-            "repository": {"url": f"file://{folder}/repository"},
-            "encryption": {"passphrase_file": str(passphrase)},
-            "backup": {"state_dir": str(folder / "state")},
-        },
-    )
+    return Host(folder, made, usual_settings(folder, made))
 
 
 def _belongs(path: bytes, homes: set[bytes]) -> bool:

@@ -15,7 +15,6 @@ from ocsnap.commands.backup import BackupOptions
 from ocsnap.repository.snapshot import RootKind
 from tests.commands.host import FREEZING, LAST_CHANGES, LIVE_PASS, Host, make_host
 from tests.servers.owncloud_changes import Changes
-from tests.servers.owncloud_database import MysqlLogin
 from tests.servers.owncloud_filecache import Filecache
 from tests.servers.owncloud_tree import fill_home
 
@@ -201,13 +200,7 @@ def test_nothing_is_missed_in_any_sequence(tmp_path: Path, seed: int):
 
 
 def test_nothing_is_missed_with_mysql(tmp_path: Path, mariadb: DatabaseServer):
-    login = MysqlLogin(
-        name=mariadb.new_database(),
-        user=mariadb.user,
-        password=mariadb.password,
-        socket=mariadb.socket,
-    )
-    host = make_host(tmp_path, dbtype="mysql", mysql=login)
+    host = make_host(tmp_path, dbtype="mysql", mysql=mariadb.login(mariadb.new_database()))
     _compare_again_and_again(host, rounds=4)
 
 

@@ -13,13 +13,13 @@ import pytest
 from ocsnap.config import OwncloudConfig
 from ocsnap.owncloud.instance import Instance
 from ocsnap.owncloud.occ import Occ
-from tests.servers.owncloud_database import MysqlLogin
 from tests.servers.owncloud_site import Site, make_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.servers.mariadb import DatabaseServer
+    from tests.servers.owncloud_database import MysqlLogin
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,4 @@ def public_folder() -> Iterator[Path]:
 
 @pytest.fixture
 def mysql_login(mariadb: DatabaseServer) -> MysqlLogin:
-    return MysqlLogin(
-        name=mariadb.new_database(),
-        user=mariadb.user,
-        password=mariadb.password,
-        port=mariadb.port,
-        socket=mariadb.socket,
-    )
+    return mariadb.login(mariadb.new_database())

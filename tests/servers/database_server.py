@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 
 from ocsnap.database.settings import DatabaseSettings
+from tests.servers.owncloud_database import MysqlLogin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,6 +97,11 @@ class DatabaseServer:
             "password": self.password,
         }
         return DatabaseSettings(**(values | changes))
+
+    def login(self, name: str, *, tcp: bool = False) -> MysqlLogin:
+        """Return what ownCloud needs to reach the database `name`, by its socket or by TCP."""
+        socket = None if tcp else self.socket
+        return MysqlLogin(name, self.user, self.password, port=self.port, socket=socket)
 
 
 def user_option() -> list[str]:

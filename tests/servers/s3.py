@@ -86,6 +86,17 @@ class S3Server:
             ca_file=self.ca_file,
         )
 
+    def settings(self, bucket: str, prefix: str, folder: Path) -> dict[str, object]:
+        """Return the same as the section [repository] of a configuration file."""
+        config = self.repository_config(bucket, prefix, folder)
+        names = ("url", "region", "endpoint", "access_key_id", "secret_access_key_file", "ca_file")
+        values = {name: getattr(config, name) for name in names}
+        return {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
 
 @contextmanager
 def running_s3(folder: Path, *, tls: bool = False) -> Iterator[S3Server]:
