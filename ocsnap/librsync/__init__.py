@@ -1,7 +1,8 @@
 """Signatures and deltas of the rsync algorithm, by the system's librsync."""
 
 from ocsnap.librsync.delta import Copy, Delta, Instruction, Literal
-from ocsnap.librsync.signature import SIGNATURE_ENTRY_BYTES, Signer, block_length
+from ocsnap.librsync.signature import SIGNATURE_ENTRY_BYTES, block_length
+from ocsnap.librsync.signer import new_signer
 
 __all__ = [
     "SIGNATURE_ENTRY_BYTES",
@@ -9,6 +10,6 @@ __all__ = [
     "Delta",
     "Instruction",
     "Literal",
-    "Signer",
     "block_length",
+    "new_signer",
 ]

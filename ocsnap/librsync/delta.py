@@ -50,7 +50,7 @@ class Delta:
         """Load the signature.
 
         Args:
-            signature: as `Signer.finish` returned it.
+            signature: as a signer returned it.
 
         Raises:
             LocalIOError: librsync does not accept it.

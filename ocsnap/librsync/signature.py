@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from ocsnap.librsync.binding import Job, library
-
 RK_BLAKE2_MAGIC: Final = 0x72730147
 """Rabin-Karp rolling sums and BLAKE2 strong sums (librsync.h, rs_magic_number)."""
 
@@ -39,26 +37,3 @@ def block_length(size_bytes: int) -> int:
     half_root = math.isqrt(max(size_bytes, 0)) // 2
     rounded = -(-half_root // _BLOCK_STEP) * _BLOCK_STEP
     return min(max(rounded, _SHORTEST_BLOCK), _LONGEST_BLOCK)
-
-
-class Signer:
-    """Makes a signature of content that comes in pieces."""
-
-    def __init__(self, block_bytes: int) -> None:
-        """Start a signature of blocks of `block_bytes` bytes."""
-        handle = library().rs_sig_begin(block_bytes, STRONG_BYTES, RK_BLAKE2_MAGIC)
-        self._job = Job(handle, "make a signature")
-        self._parts: list[bytes] = []
-
-    def update(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes of the content."""
-        self._parts.extend(self._job.feed(data))
-
-    def finish(self) -> bytes:
-        """Return the signature; nothing may be added afterwards.
-
-        Returns:
-            Header and one entry of `SIGNATURE_ENTRY_BYTES` for each block, in librsync's format.
-        """
-        self._parts.extend(self._job.feed(b"", last=True))
-        return b"".join(self._parts)

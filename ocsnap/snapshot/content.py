@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
-from ocsnap.librsync import Signer, block_length
+from ocsnap.librsync import block_length, new_signer
 from ocsnap.repository.blob import LONGEST_BLOB_BYTES, BlobKind, blob_id
 from ocsnap.repository.tree import Extent
 from ocsnap.snapshot.delta import (
@@ -117,7 +117,7 @@ class ContentStore:
             target: _WholeWriter | DeltaWriter = _WholeWriter(self._writer)
         else:
             target = DeltaWriter(self._writer, previous, old_signature, may_give_up=may_give_up)
-        signer = Signer(block_length(expected_bytes))
+        signer = new_signer(block_length(expected_bytes))
         digest = hashlib.sha256()
         size_bytes = 0
         for chunk in chunks:
@@ -177,7 +177,7 @@ class ContentStore:
             return None
 
     def _sign(self, chunks: Iterable[Buffer], size_bytes: int) -> tuple[bytes, ...]:
-        signer = Signer(block_length(size_bytes))
+        signer = new_signer(block_length(size_bytes))
         for chunk in chunks:
             signer.update(chunk)
         return self._save_signature(signer.finish())

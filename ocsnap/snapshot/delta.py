@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.tree import Entry
     from ocsnap.repository.writer import BlobWriter
 
-SHORTEST_SIGNED_BYTES: Final = 1 * MIB
+SHORTEST_SIGNED_BYTES: Final = 64 * KIB
 """Shorter files are stored again whole: restic, whose chunks have 1 MiB on average, does the same.
 Signing costs more than all other hashing: from 64 KiB on it made a first backup of 20,000 files a
 quarter longer (benchmarks/engine.py), for pictures and office documents that change as a whole."""

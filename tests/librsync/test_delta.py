@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocsnap.errors import LocalIOError
-from ocsnap.librsync import SIGNATURE_ENTRY_BYTES, Copy, Delta, Literal, Signer, block_length
+from ocsnap.librsync import SIGNATURE_ENTRY_BYTES, Copy, Delta, Literal, block_length, new_signer
 from ocsnap.librsync.signature import SIGNATURE_HEADER_BYTES
 from ocsnap.units import GIB, MIB
 
@@ -17,7 +17,7 @@ BLOCK_BYTES = 64
 
 
 def sign(content: bytes, block_bytes: int = BLOCK_BYTES, piece_bytes: int = 1 << 20) -> bytes:
-    signer = Signer(block_bytes)
+    signer = new_signer(block_bytes)
     for start in range(0, len(content), piece_bytes):
         signer.update(content[start : start + piece_bytes])
     return signer.finish()
@@ -121,7 +121,7 @@ def test_a_copy_from_beyond_4_gib_is_told():
 
 def test_memoryviews_and_bytearrays_are_taken():
     content = bytearray(random.Random(1).randbytes(100_000))
-    signer = Signer(1024)
+    signer = new_signer(1024)
     signer.update(memoryview(content))
     signature = signer.finish()
     assert [*Delta(signature).update(memoryview(content), last=True)] == [Copy(0, 100_000)]
@@ -130,11 +130,11 @@ def test_memoryviews_and_bytearrays_are_taken():
 HOSTILE = """
 import random, resource, sys
 from ocsnap.errors import LocalIOError
-from ocsnap.librsync import Delta, Signer
+from ocsnap.librsync import Delta, new_signer
 
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 rng = random.Random(int(sys.argv[1]))
-signer = Signer(512)
+signer = new_signer(512)
 signer.update(rng.randbytes(20_000))
 sound = signer.finish()
 errors = 0

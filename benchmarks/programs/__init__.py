@@ -1,0 +1,1 @@
+"""The programs that are compared, each run as its manual says."""
