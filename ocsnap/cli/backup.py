@@ -13,7 +13,7 @@ from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from ocsnap.commands.report import BackupReport
+    from ocsnap.commands.backup.report import BackupReport
 
 
 def register(app: typer.Typer) -> None:
@@ -49,8 +49,8 @@ def backup(
 
         ocsnap -c /etc/ocsnap/test.toml --json backup
     """
-    from ocsnap.commands.backup import BackupOptions  # noqa: PLC0415 - see session
-    from ocsnap.commands.backup import backup as run  # noqa: PLC0415 - see session
+    from ocsnap.commands.backup.backup import BackupOptions  # noqa: PLC0415 - see session
+    from ocsnap.commands.backup.backup import backup as run  # noqa: PLC0415 - see session
 
     options = context.obj
     wanted = BackupOptions(

@@ -18,7 +18,7 @@ from ocsnap.errors import ExitStatus, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocsnap.commands.restore_report import RestoreOutcome, RestorePlan
+    from ocsnap.commands.restore.report import RestoreOutcome, RestorePlan
     from ocsnap.monitor import Monitor
 
 
@@ -61,9 +61,9 @@ def restore(  # noqa: PLR0913 - one parameter for each option
 
         ocsnap restore --target /srv/look-inside
     """
-    from ocsnap.commands.layout import Part  # noqa: PLC0415 - see session
-    from ocsnap.commands.restore import restore as run  # noqa: PLC0415 - see session
-    from ocsnap.commands.restore_report import ALL_PARTS, RestoreOptions  # noqa: PLC0415 - the same
+    from ocsnap.commands.restore.layout import Part  # noqa: PLC0415 - see session
+    from ocsnap.commands.restore.report import ALL_PARTS, RestoreOptions  # noqa: PLC0415 - the same
+    from ocsnap.commands.restore.restore import restore as run  # noqa: PLC0415 - see session
 
     options = context.obj
     chosen = {Part.DATABASE: db, Part.DATA: data}

@@ -10,7 +10,7 @@ from ocsnap import units
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocsnap.commands.report import BackupReport
+    from ocsnap.commands.backup.report import BackupReport
 
 HEAD: Final = "--------------[ Backup Statistics ]--------------"
 SECOND_HEAD: Final = "--------------[ ocsnap Statistics ]--------------"

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocsnap.commands.backup import BackupOptions, backup
+from ocsnap.commands.backup.backup import BackupOptions, backup
 from ocsnap.commands.context import Context
-from ocsnap.commands.layout import Part
-from ocsnap.commands.restore import RestoreOptions, restore
+from ocsnap.commands.restore.layout import Part
+from ocsnap.commands.restore.report import RestoreOptions
+from ocsnap.commands.restore.restore import restore
 from ocsnap.commands.snapshots import snapshots
 from ocsnap.commands.verify import verify
 from ocsnap.config import parse
@@ -30,7 +31,7 @@ from tests.snapshot.likeness import Likeness, differences, portrait
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ocsnap.commands.report import BackupReport
+    from ocsnap.commands.backup.report import BackupReport
     from ocsnap.repository.snapshot import Root
     from ocsnap.snapshot.checker import CheckReport
     from tests.servers.ocsnap_settings import Settings

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocsnap.commands.backup import BackupOptions
+from ocsnap.commands.backup.backup import BackupOptions
 from ocsnap.repository.snapshot import RootKind
 from tests.commands.host import FREEZING, LAST_CHANGES, LIVE_PASS, Host, make_host
 from tests.servers.owncloud_changes import Changes

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ocsnap.commands.folders import make_folder, refuse_unless_empty, remove
-from ocsnap.commands.room import check_room
+from ocsnap.commands.backup.sources import refuse_inside
+from ocsnap.commands.restore.folders import make_folder, refuse_unless_empty, remove
+from ocsnap.commands.restore.room import check_room
 from ocsnap.commands.run_lock import run_lock
-from ocsnap.commands.sources import refuse_inside
 from ocsnap.errors import BusyError, ConfigError, LocalIOError, RefusedError
 
 TERABYTE = 1 << 40

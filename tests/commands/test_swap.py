@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ocsnap.commands.swap import Move, Swap
+from ocsnap.commands.restore.swap import Move, Swap
 from ocsnap.errors import LocalIOError
 
 

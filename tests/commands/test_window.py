@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocsnap.commands import context as contexts
-from ocsnap.commands import file_passes
-from ocsnap.commands.backup import BackupOptions
+from ocsnap.commands.backup import file_passes
+from ocsnap.commands.backup.backup import BackupOptions
 from ocsnap.errors import ConfigError, LocalIOError, StorageError
 from ocsnap.repository.spool import SpoolFullError
 from ocsnap.storage.count import Counting
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ocsnap.commands.report import WindowReport
+    from ocsnap.commands.backup.report import WindowReport
     from ocsnap.config import RepositoryConfig
     from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
 

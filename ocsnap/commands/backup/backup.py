@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ocsnap import __version__
+from ocsnap.commands.backup.file_passes import FilePasses
+from ocsnap.commands.backup.file_system_snapshot import FileSystemSnapshot
+from ocsnap.commands.backup.owners import group_names, user_names
+from ocsnap.commands.backup.report import BackupReport, WindowReport
+from ocsnap.commands.backup.sources import config_source, own_folders, refuse_inside
+from ocsnap.commands.backup.window import Window
 from ocsnap.commands.context import connect, state_dir
-from ocsnap.commands.file_passes import FilePasses
-from ocsnap.commands.file_system_snapshot import FileSystemSnapshot
-from ocsnap.commands.owners import group_names, user_names
-from ocsnap.commands.report import BackupReport, WindowReport
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
-from ocsnap.commands.sources import config_source, own_folders, refuse_inside
 from ocsnap.commands.unlock import unlock
-from ocsnap.commands.window import Window
 from ocsnap.errors import ConfigError
 from ocsnap.monitor import Problem
 from ocsnap.owncloud.homes import home_paths
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ocsnap.commands.backup.file_passes import RootKey
     from ocsnap.commands.context import Context, OpenRepository
-    from ocsnap.commands.file_passes import RootKey
     from ocsnap.commands.site import Site
     from ocsnap.database.database import Dump
     from ocsnap.repository.repository import Repository

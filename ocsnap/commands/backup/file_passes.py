@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ocsnap.commands.sources import data_sources
+from ocsnap.commands.backup.sources import data_sources
 from ocsnap.errors import LocalIOError
 from ocsnap.owncloud.homes import homes
 from ocsnap.repository.snapshot import Root, RootKind

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ocsnap.commands.layout import Part
+from ocsnap.commands.restore.layout import Part
 from ocsnap.repository.selector import LATEST
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from ocsnap.units import MIB, size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ocsnap.commands.backup.file_passes import FilePasses
+    from ocsnap.commands.backup.file_system_snapshot import FileSystemSnapshot
     from ocsnap.commands.context import Context
-    from ocsnap.commands.file_passes import FilePasses
-    from ocsnap.commands.file_system_snapshot import FileSystemSnapshot
     from ocsnap.commands.site import Site
     from ocsnap.database.database import Dump
     from ocsnap.owncloud.maintenance import Freeze

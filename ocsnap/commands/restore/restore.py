@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.context import connect, state_dir
-from ocsnap.commands.dump_folder import DumpFolder
-from ocsnap.commands.folders import make_folder, refuse_unless_empty, remove
-from ocsnap.commands.layout import (
+from ocsnap.commands.restore.dump_folder import DumpFolder
+from ocsnap.commands.restore.folders import make_folder, refuse_unless_empty, remove
+from ocsnap.commands.restore.layout import (
     Layout,
     Part,
     database_root,
@@ -25,13 +25,13 @@ from ocsnap.commands.layout import (
     layout_in_place,
     roots_of,
 )
-from ocsnap.commands.restore_report import RestoreOptions, RestoreOutcome, RestorePlan
-from ocsnap.commands.room import check_room
+from ocsnap.commands.restore.report import RestoreOptions, RestoreOutcome, RestorePlan
+from ocsnap.commands.restore.room import check_room
+from ocsnap.commands.restore.standstill import Standstill
+from ocsnap.commands.restore.swap import MOUNT_POINT, Swap
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
 from ocsnap.commands.snapshots import readable
-from ocsnap.commands.standstill import Standstill
-from ocsnap.commands.swap import MOUNT_POINT, Swap
 from ocsnap.database.open import load_database
 from ocsnap.database.settings import DatabaseSettings
 from ocsnap.errors import DamagedError, LocalIOError, OwncloudError, RefusedError

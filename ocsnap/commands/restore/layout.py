@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from ocsnap.commands.swap import Move
+from ocsnap.commands.restore.swap import Move
 from ocsnap.repository.snapshot import RootKind
 from ocsnap.snapshot.restorer import Placement
 

@@ -1,0 +1,1 @@
+"""`ocsnap backup`: live passes, the window, the commit."""

@@ -1,0 +1,1 @@
+"""`ocsnap restore`: files and databases built beside their places, then swapped in."""

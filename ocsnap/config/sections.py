@@ -1,0 +1,155 @@
+"""The tables of the configuration file; each key is explained in `config.sample.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from ocsnap.config.section import Command, Patience, Port, Section, Text
+
+
+class OwncloudConfig(Section, frozen=True, kw_only=True):
+    """Where the ownCloud is.
+
+    Attributes:
+        root: folder with occ, config/ and version.php.
+        occ: the command that runs occ; None: `php <root>/occ` as the owner of config.php.
+        php: the PHP interpreter.
+        url: the address users type, for asking the web server whether it is really frozen.
+    """
+
+    root: Path
+    occ: Command | None = None
+    php: Text = "php"
+    url: Text | None = None
+
+
+class DatabaseConfig(Section, frozen=True, kw_only=True):
+    """Overrides of what config.php says of the database; None: as config.php says.
+
+    Attributes:
+        kind: the kind of server.
+        host: host name or address.
+        port: TCP port.
+        socket: path of the server's unix socket; wins over host and port.
+        user: user to log in as.
+        password_file: file whose first line is the password.
+        name: name of the database; for sqlite the path of the file.
+        allow_old_tls: accept TLS 1.0 from a server that knows nothing better (MySQL 5.5).
+    """
+
+    kind: Literal["mysql", "sqlite3"] | None = None
+    host: Text | None = None
+    port: Port | None = None
+    socket: Path | None = None
+    user: Text | None = None
+    password_file: Path | None = None
+    name: Text | None = None
+    allow_old_tls: bool = False
+
+
+class RepositoryConfig(Section, frozen=True, kw_only=True):
+    """Where the backups go.
+
+    Attributes:
+        url: `s3://bucket/prefix` or `file:///folder`.
+        region: S3 region.
+        endpoint: address of an S3 store other than Amazon's; empty: Amazon's for the region.
+        access_key_id: S3 key; None: boto3's own search (environment, ~/.aws, instance role).
+        secret_access_key_file: file whose first line is the secret of that key.
+        profile: a profile of ~/.aws/config.
+        ca_file: certificates to trust instead of the system's, for stores with their own.
+    """
+
+    url: Text
+    region: Text = "eu-central-1"
+    endpoint: str = ""
+    access_key_id: Text | None = None
+    secret_access_key_file: Path | None = None
+    profile: Text | None = None
+    ca_file: Path | None = None
+
+
+class EncryptionConfig(Section, frozen=True, kw_only=True):
+    """What the backups are locked with: a passphrase, or the public keys of recipients.
+
+    Attributes:
+        passphrase_file: file whose first line is the passphrase.
+        passphrase_env: environment variable that holds the passphrase.
+        recipients: fingerprints of the keys that can read the backups.
+        sign_with: fingerprint of the key that signs snapshots.
+        gnupg_home: GnuPG folder with the keys; None: a private one in `backup.state_dir`.
+        key_files: exported keys to import into that folder.
+    """
+
+    passphrase_file: Path | None = None
+    passphrase_env: Text | None = None
+    recipients: tuple[Text, ...] = ()
+    sign_with: Text | None = None
+    gnupg_home: Path | None = None
+    key_files: tuple[Path, ...] = ()
+
+
+class BackupConfig(Section, frozen=True, kw_only=True):
+    """What is backed up and where ocsnap keeps its notes.
+
+    Attributes:
+        exclude: shell patterns of paths to leave out, relative to the data directory.
+        state_dir: folder for the local cache, the lock and the lease.
+        live_passes: how often at most the files are read before ownCloud is frozen.
+        spool_dir: folder for what changed meanwhile, until it is uploaded; None: in `state_dir`.
+        snapshot_command: makes a snapshot of the data directory's file system.
+        snapshot_cleanup_command: removes it again.
+        snapshot_path: where the data directory can be read as of that snapshot.
+    """
+
+    exclude: tuple[Text, ...] = ()
+    state_dir: Path = Path("/var/lib/ocsnap")
+    live_passes: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
+    spool_dir: Path | None = None
+    snapshot_command: tuple[Text, ...] = ()
+    snapshot_cleanup_command: tuple[Text, ...] = ()
+    snapshot_path: Path | None = None
+
+
+class MaintenanceConfig(Section, frozen=True, kw_only=True):
+    """How ownCloud is frozen.
+
+    Attributes:
+        enabled: whether a backup puts ownCloud into maintenance; False: others see to it.
+        drain_seconds: how long to wait for uploads and cron jobs that go on; seconds.
+        settle_seconds: how long PHP may go on with the old config.php; seconds. None: as PHP's
+            own settings say.
+        web_seconds: how long to wait until the web server says that it is frozen; seconds.
+    """
+
+    enabled: bool = True
+    drain_seconds: Patience = 30.0
+    settle_seconds: Patience | None = None
+    web_seconds: Patience = 65.0
+
+
+class ScanConfig(Section, frozen=True, kw_only=True):
+    """What is looked at to find out what changed.
+
+    Attributes:
+        trust_etags: "auto": homes whose etag is as before are not walked; "never": all are.
+        full_walk_days: after so many days a home is walked whatever its etag says; days.
+    """
+
+    trust_etags: Literal["auto", "never"] = "auto"
+    full_walk_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    owncloud: OwncloudConfig
+    repository: RepositoryConfig
+    encryption: EncryptionConfig
+    database: DatabaseConfig = DatabaseConfig()
+    backup: BackupConfig = BackupConfig()
+    maintenance: MaintenanceConfig = MaintenanceConfig()
+    scan: ScanConfig = ScanConfig()
