@@ -30,6 +30,7 @@ class ExitStatus(IntEnum):
     REFUSED = 14
     LOCAL_IO = 15
     MAINTENANCE_LEFT_ON = 16
+    UNSOUND = 18
     INTERRUPTED = 130
 
 

@@ -30,6 +30,7 @@ PROMISED = {
     "REFUSED": 14,
     "LOCAL_IO": 15,
     "MAINTENANCE_LEFT_ON": 16,
+    "UNSOUND": 18,
     "INTERRUPTED": 130,
 }
 
@@ -38,6 +39,7 @@ WITHOUT_A_CLASS = {
     ExitStatus.INTERNAL,
     ExitStatus.USAGE,
     ExitStatus.INCOMPLETE,
+    ExitStatus.UNSOUND,
     ExitStatus.INTERRUPTED,
 }
 
