@@ -214,6 +214,17 @@ class Database(Protocol):
         """
         ...
 
+    def held_bytes(self) -> int:
+        """Return about how much local room reading a dump inside the window takes.
+
+        Returns:
+            Bytes; 0 where `freeze` opens a snapshot that outlives the window.
+
+        Raises:
+            DatabaseError: the database cannot be read.
+        """
+        ...
+
     def freeze(self) -> AbstractContextManager[Dump]:
         """Open a consistent snapshot of the database and hold it while the context lasts.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.state import State, differing
+from tests.owncloud.guardians import guardian_pids, kill_guardians
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +113,43 @@ def test_killed_inside_the_window_then_backed_up(busy: Installation):
     assert b"'maintenance' => true" not in stored, "nobody but ocsnap had turned it on"
 
 
+@pytest.mark.parametrize("command", ["unlock", "backup"])
+def test_killed_together_with_the_guardian(busy: Installation, command: str):
+    """Nobody is left to lift it: the next start does, whichever it is."""
+    before = State.of(busy.site)
+    _kill_inside(busy, lambda: kill_guardians(busy.state_dir))
+    assert is_frozen(busy)
+    assert (busy.state_dir / "maintenance.lease").exists()
+    busy.set("maintenance", settle_seconds=0)
+    told = busy.run(command)
+    assert told.status == 0, told
+    _assert_open_again(busy, before)
+    if command == "backup":
+        assert busy.json("verify", "--read-data")["sound"]
+
+
+def test_an_overlay_that_keeps_owncloud_running_is_found_out(installation: Installation):
+    before = State.of(installation.site)
+    overlay = installation.site.overlay("zz", maintenance=False)
+    told = installation.run("backup")
+    assert told.status == 5, told
+    assert "config/zz.config.php" in told.err
+    overlay.unlink()
+    _assert_open_again(installation, before)
+    assert installation.json("snapshots") == {"snapshots": []}
+
+
+def test_a_variable_that_keeps_owncloud_running_is_found_out(installation: Installation):
+    """One that only occ's own environment has, as with a wrapper for a container."""
+    before = State.of(installation.site)
+    occ = ["env", "OC_maintenance=0", "php", str(installation.site.root / "occ")]
+    installation.set("owncloud", occ=occ)
+    told = installation.run("backup")
+    assert told.status == 5, told
+    assert "OC_maintenance" in told.err
+    _assert_open_again(installation, before)
+
+
 @pytest.mark.parametrize("broken", [b"", b"<?php\n$CONFIG = array (\n  'instanceid' => 'oc1b"])
 def test_killed_with_config_php_cut_short(busy: Installation, broken: bytes):
     """A disk that was full, and a process that died of it."""
@@ -161,6 +199,7 @@ def _kill_inside(installation: Installation, act: Callable[[], object] = tuple) 
     """Let a backup die in its window, after something else has happened there."""
     with installation.started("backup") as process:
         wait_until(lambda: is_frozen(installation), "the window")
+        wait_until(lambda: bool(guardian_pids(installation.state_dir)), "the guardian")
         act()
         process.kill()
         process.communicate(timeout=WAIT_SECONDS)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ocsnap.commands.backup.report import WindowReport
     from ocsnap.config import RepositoryConfig
     from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
+    from tests.servers.database_server import DatabaseServer
 
 UNFROZEN = BackupOptions(maintenance=False)
 TWO_PACKS = 40 * MIB
@@ -274,6 +275,22 @@ def test_a_spool_that_is_too_small_is_refused_before_the_window(host: Host):
     config = host.site.config_path.read_bytes()
     with small_disk(host.folder / "small", 300 * MIB) as disk:
         host.set("backup", spool_dir=str(disk))
+        with pytest.raises(LocalIOError, match=r"spool has room for .*while ownCloud is frozen"):
+            host.backup()
+    assert FREEZING not in host.monitor.steps
+    assert host.site.config_path.read_bytes() == config
+
+
+def test_a_dump_that_must_be_held_is_part_of_what_must_fit(tmp_path: Path, mariadb: DatabaseServer):
+    """One MyISAM table, and the whole dump is made inside the window."""
+    database = mariadb.new_database()
+    host = make_host(tmp_path, dbtype="mysql", mysql=mariadb.login(database))
+    with small_disk(host.folder / "small", 340 * MIB) as disk:
+        host.set("backup", spool_dir=str(disk))
+        host.backup()
+        noise = f"INSERT INTO odd (v) SELECT REPEAT(UUID(), {14 * MIB // 36})"
+        mariadb.run(database, "CREATE TABLE odd (v LONGBLOB) ENGINE=MyISAM", *[noise] * 2)
+        config = host.site.config_path.read_bytes()
         with pytest.raises(LocalIOError, match=r"spool has room for .*while ownCloud is frozen"):
             host.backup()
     assert FREEZING not in host.monitor.steps

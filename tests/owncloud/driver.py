@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 import ocsnap.owncloud.maintenance
 from ocsnap.clock import SystemClock
 from ocsnap.monitor import SilentMonitor
+from ocsnap.owncloud.lease import write_lease
 from ocsnap.owncloud.lift import forget
 from ocsnap.owncloud.maintenance import FreezeOptions, Maintenance
 from ocsnap.owncloud.occ import Occ
@@ -21,6 +22,10 @@ from tests.owncloud.conftest import Parts
 from tests.owncloud.guardians import kill_guardians
 from tests.servers.owncloud_site import Site
 
+if TYPE_CHECKING:
+    from ocsnap.owncloud.lease import Lease
+
+UNGUARDED_STEPS = ("config.php copied, no lease yet", "lease written, no guardian yet")
 STEPS = (
     "before --on",
     "during --on, before it writes",
@@ -35,7 +40,7 @@ STEPS = (
     "after the lease is removed",
 )
 # occ cannot raise an exception in its caller.
-OWN_STEPS = tuple(step for step in STEPS if not step.startswith("during"))
+OWN_STEPS = UNGUARDED_STEPS + tuple(step for step in STEPS if not step.startswith("during"))
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +145,12 @@ def forget_and_be_struck(*arguments: object) -> None:
     striker.at("after the lease is removed")
 
 
+def write_lease_and_be_struck(state_dir: Path, lease: Lease) -> None:
+    striker.at(UNGUARDED_STEPS[0])
+    write_lease(state_dir, lease)
+    striker.at(UNGUARDED_STEPS[1])
+
+
 def interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -152,6 +163,7 @@ def main(orders: Orders) -> None:
     root = Path(orders.root)
     parts = Parts.of(Site(root, root / "data", root / "data" / "owncloud.db", "oc_", (), {}))
     ocsnap.owncloud.maintenance.forget = forget_and_be_struck
+    ocsnap.owncloud.maintenance.write_lease = write_lease_and_be_struck
     striker.prepare_occ()
     maintenance = Maintenance(
         parts.instance,

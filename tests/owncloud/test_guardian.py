@@ -25,7 +25,7 @@ from ocsnap.owncloud.lease import LEASE_NAME, read_lease, write_lease
 from ocsnap.owncloud.lift import lift
 from ocsnap.process import process_start
 from tests.owncloud.clock import StillClock
-from tests.owncloud.driver import OWN_STEPS, STEPS, Orders
+from tests.owncloud.driver import OWN_STEPS, STEPS, UNGUARDED_STEPS, Orders
 from tests.owncloud.guardians import guardian_pids, kill_guardians, wait_until
 from tests.owncloud.test_lift import a_lease
 from tests.owncloud.test_maintenance import assert_thawed, build
@@ -102,6 +102,29 @@ def test_killed(parts: Parts, state_dir: Path, step: str):
         assert_told(state_dir, "left", "is out of maintenance, by occ.")
 
 
+@pytest.mark.parametrize("way", ["unlock", "next backup"])
+@pytest.mark.parametrize("step", UNGUARDED_STEPS)
+def test_killed_before_there_is_a_guardian(parts: Parts, state_dir: Path, step: str, way: str):
+    """Nothing was changed yet, so nobody is locked out meanwhile; the next run tidies up."""
+    before = parts.site.config_path.read_bytes()
+    with struck(parts, state_dir, step, "SIGKILL") as status:
+        assert status == -signal.SIGKILL
+        assert not guardian_pids(state_dir)
+    assert parts.site.config_path.read_bytes() == before
+    assert not parts.occ.maintenance()
+    leased = step == UNGUARDED_STEPS[1]
+    assert (state_dir / LEASE_NAME).exists() == leased
+    if way == "unlock":
+        means = lift(state_dir, clock=SystemClock(), monitor=SilentMonitor())
+        assert (means is not None) == leased
+        if not leased:
+            return  # only the copy is left, which nobody but its owner can read
+    else:
+        with build(parts, state_dir, SilentMonitor()).freeze() as freeze:
+            assert not freeze.found_on
+    assert_recovers(parts, state_dir, before)
+
+
 @pytest.mark.parametrize("step", ["during --on, before it writes", "inside"])
 def test_terminated_without_a_word(parts: Parts, state_dir: Path, step: str):
     before = parts.site.config_path.read_bytes()
@@ -111,7 +134,7 @@ def test_terminated_without_a_word(parts: Parts, state_dir: Path, step: str):
 
 
 @pytest.mark.parametrize("blow", ["SIGTERM", "SIGINT"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", UNGUARDED_STEPS + STEPS)
 def test_interrupted(parts: Parts, state_dir: Path, step: str, blow: str):
     before = parts.site.config_path.read_bytes()
     with struck(parts, state_dir, step, blow) as status:
@@ -165,10 +188,7 @@ def test_killed_with_its_group_or_survived_by_a_child(parts: Parts, state_dir: P
         assert_recovers(parts, state_dir, before)
 
 
-@pytest.mark.parametrize(
-    "step",
-    ["before --on", "during --on, before it writes", "inside", "before the lease is removed"],
-)
+@pytest.mark.parametrize("step", STEPS[:-1])
 def test_both_killed_and_lifted_by_the_next(parts: Parts, state_dir: Path, step: str):
     before = parts.site.config_path.read_bytes()
     with struck(parts, state_dir, step, "both") as status:

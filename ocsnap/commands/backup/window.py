@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.errors import LocalIOError
@@ -64,7 +63,7 @@ class Window:
             LocalIOError: the spool does not take what may have changed, or a home is not in the
                 snapshot of the file system.
         """
-        expected = self._held_dump_bytes()
+        expected = self.site.database.held_bytes()
         if self.snapshot is None:
             expected += max(self.passes.latest_bytes * SPOOL_FACTOR, LEAST_SPOOL_BYTES)
         else:
@@ -130,8 +129,3 @@ class Window:
     def _read_files(self, sources: list[Source] | None) -> None:
         self.context.monitor.step("Storing the last changes")
         self.passes.once(self.context.monitor, sources=sources)
-
-    def _held_dump_bytes(self) -> int:
-        """Return what the dump of an SQLite file may take, which is made inside the window."""
-        settings = self.site.settings
-        return Path(settings.name).stat().st_size if settings.kind == "sqlite3" else 0

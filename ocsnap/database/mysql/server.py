@@ -12,7 +12,7 @@ from ocsnap.database.mysql.dump import MysqlDump
 from ocsnap.database.mysql.failures import explained
 from ocsnap.database.mysql.names import quoted
 from ocsnap.database.mysql.programs import program_notes, read_programs
-from ocsnap.database.mysql.schema import read_info
+from ocsnap.database.mysql.schema import read_info, read_tables
 from ocsnap.database.mysql.session import Session
 from ocsnap.database.mysql.snapshot import open_snapshot
 
@@ -60,6 +60,19 @@ class MysqlDatabase:
         with explained("answering a query"), connection, connection.cursor() as cursor:
             cursor.execute(statement, tuple(parameters))
             return list(cursor.fetchall())
+
+    def held_bytes(self) -> int:
+        """Return the size of all rows if some table has no snapshots; see `Database.held_bytes`."""
+        session = Session(self._settings, database=self._settings.name)
+        try:
+            with explained("asking for the size of the tables"):
+                tables = read_tables(session)
+        finally:
+            session.close()
+        dumped = [table for table in tables if table.name not in self._structure_only]
+        if all(table.transactional for table in dumped):
+            return 0
+        return sum(table.estimate_bytes for table in dumped)
 
     @contextmanager
     def freeze(self) -> Iterator[Dump]:

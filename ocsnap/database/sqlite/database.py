@@ -53,6 +53,13 @@ class SqliteDatabase:
         with explained("answering a query", self._path), closing(self._open()) as connection:
             return connection.execute(sql, tuple(parameters)).fetchall()
 
+    def held_bytes(self) -> int:
+        """Return twice its size, for the private copy and its dump; see `Database.held_bytes`."""
+        try:
+            return 2 * self._path.stat().st_size
+        except OSError as error:
+            raise DatabaseError(f"{self._path}: cannot be read: {error.strerror}.") from error
+
     @contextmanager
     def freeze(self) -> Iterator[Dump]:
         """Copy the database and hold the copy while the context lasts; see `Database.freeze`."""
