@@ -13,6 +13,8 @@ from ocsnap.cli.text import printable
 from ocsnap.errors import LocalIOError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocsnap.errors import ExitStatus, OcsnapError
 
 
@@ -68,10 +70,30 @@ def print_failure(status: ExitStatus, message: str, hint: str, *, json: bool) ->
     sys.stderr.write(f"ocsnap: {printable(f'{message} {hint}'.rstrip())}\n")
 
 
+def write_bytes(data: bytes) -> None:
+    """Write the content of a file as it is.
+
+    Args:
+        data: some of it.
+
+    Raises:
+        LocalIOError: standard output cannot be written.
+    """
+    with _written():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
 def _write(text: str) -> None:
-    try:
+    with _written():
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         # What could not be written would be tried once more, with a traceback, on exit.
         nowhere = os.open(os.devnull, os.O_WRONLY)

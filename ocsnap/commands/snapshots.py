@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from ocsnap.commands.context import connect
 from ocsnap.errors import NoSecretKeyError
+from ocsnap.repository.selector import select
 from ocsnap.repository.snapshot import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ocsnap.commands.context import Context
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
@@ -48,3 +51,21 @@ def readable(repository: Repository, monitor: Monitor) -> list[StoredSnapshot]:
                 hint="Name the file of the secret key in encryption.key_files.",
             )
     return found
+
+
+def choose(snapshots: Sequence[StoredSnapshot], wanted: str, *, root: str) -> StoredSnapshot:
+    """Take the latest, or that of a time, of this ownCloud if several share the repository.
+
+    Args:
+        snapshots: all snapshots, oldest first.
+        wanted: how it is named; see `select`. An id may also be that of another ownCloud.
+        root: `owncloud.root`.
+
+    Raises:
+        NoSnapshotError: none answers, or several do.
+    """
+    others = [stored for stored in snapshots if stored.snapshot.owncloud.root != root]
+    if any(stored.id.startswith(wanted.lower()) for stored in others):
+        return select(snapshots, wanted)
+    mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
+    return select(mine or snapshots, wanted)

@@ -1,0 +1,1 @@
+"""Looking into snapshots: listing, searching, comparing, reading one file."""
