@@ -30,7 +30,11 @@ class ExitStatus(IntEnum):
     REFUSED = 14
     LOCAL_IO = 15
     MAINTENANCE_LEFT_ON = 16
+<<<<<<< HEAD
     UNSOUND = 18
+=======
+    ALARM = 17
+>>>>>>> 3ba86ca (Raise an alarm when much is lost or changed at once, and keep what is old until somebody looks)
     INTERRUPTED = 130
 
 
@@ -160,6 +164,12 @@ class RefusedError(OcsnapError):
     """The command would overwrite something and was not told that it may."""
 
     exit_status = ExitStatus.REFUSED
+
+
+class AlarmError(OcsnapError):
+    """A snapshot raised an alarm that nobody has acknowledged, so nothing old may be deleted."""
+
+    exit_status = ExitStatus.ALARM
 
 
 class LocalIOError(OcsnapError):

@@ -14,6 +14,7 @@ import pytest
 
 from demo.state import State
 from ocsnap.database.database import Manifest
+from ocsnap.repository.alarm import Acknowledgement, Alarm
 from ocsnap.repository.description import Description
 from ocsnap.repository.index import IndexedPack
 from ocsnap.repository.pack import PackedBlob
@@ -33,6 +34,8 @@ BY_HAND = FOLDER / "docs" / "by_hand.py"
 @pytest.mark.parametrize(
     "kind",
     [
+        Acknowledgement,
+        Alarm,
         Description,
         Entry,
         Extent,

@@ -41,7 +41,8 @@ def backup(
 ) -> int:
     """Make a snapshot: freeze ownCloud, dump its database, store what changed, lift the freeze.
 
-    Exits with 3 when the snapshot was made but files are missing from it.
+    Exits with 3 when the snapshot was made but files are missing from it, and with 17 when so much
+    is lost or changed since the one before that it may be an accident or an attack.
 
     Examples:
 
@@ -65,11 +66,23 @@ def backup(
         print_json(report)
     else:
         print_text(_text(report))
-    return int(ExitStatus.INCOMPLETE if report.statistics.errors else ExitStatus.OK)
+    return int(_status(report))
+
+
+def _status(report: BackupReport) -> ExitStatus:
+    if report.alarms:
+        return ExitStatus.ALARM
+    return ExitStatus.INCOMPLETE if report.statistics.errors else ExitStatus.OK
 
 
 def _text(report: BackupReport) -> str:
     from ocsnap.cli.statistics_block import statistics_block  # noqa: PLC0415 - see session
 
-    notes = [f"Note: {note}" for note in report.notes]
-    return "\n".join([*notes, statistics_block(report)])
+    lines = [f"Note: {note}" for note in report.notes]
+    lines += [f"ALARM {alarm.text}" for alarm in report.alarms]
+    if report.open_alarms:
+        lines.append(
+            "Alarms are open, so nothing is deleted until somebody has looked: "
+            f"ocsnap acknowledge {', '.join(report.open_alarms)}."
+        )
+    return "\n".join([*lines, statistics_block(report)])

@@ -64,10 +64,21 @@ def global_options(  # noqa: PLR0913 - one parameter for each option
 
 
 def _register() -> None:
-    from ocsnap.cli import backup, restore, snapshots, unlock, verify  # noqa: PLC0415 - they import app
+    from ocsnap.cli import acknowledge, backup, restore, snapshots, unlock, verify  # noqa: PLC0415 - they import app
     from ocsnap.cli.browse import cat, diff, find, ls  # noqa: PLC0415 - the same
 
-    for module in (backup, restore, verify, snapshots, ls, find, diff, cat, unlock):
+    for module in (
+        backup,
+        restore,
+        verify,
+        snapshots,
+        ls,
+        find,
+        diff,
+        cat,
+        acknowledge,
+        unlock,
+    ):
         module.register(app)
 
 

@@ -22,40 +22,48 @@ def register(app: typer.Typer) -> None:
 
 
 def snapshots(context: typer.Context) -> int:
-    """List the snapshots, oldest first.
+    """List the snapshots, oldest first, and what alarms they raised.
 
     Example:
 
         ocsnap snapshots
     """
-    from ocsnap.commands.snapshots import snapshots as run  # noqa: PLC0415 - see session
+    from ocsnap.commands.snapshots import listing  # noqa: PLC0415 - see session
 
     options = context.obj
     with session(options) as world:
-        found = run(world)
+        found, waiting = listing(world)
     if options.json:
-        print_json({"snapshots": [_record(stored) for stored in found]})
+        print_json({"snapshots": [_record(stored, waiting) for stored in found]})
     elif not found:
         print_text("There is no snapshot yet.")
     else:
-        print_text("\n".join([_HEAD, *(_line(stored) for stored in found)]))
+        print_text("\n".join([_HEAD, *(_line(stored, waiting) for stored in found)]))
     return int(ExitStatus.OK)
 
 
-_HEAD = f"{'ID':<10}{'Time':<21}{'Host':<20}{'ownCloud':<12}{'Files':>9}{'Size':>10}{'Errors':>8}"
+_HEAD = (
+    f"{'ID':<10}{'Time':<21}{'Host':<20}{'ownCloud':<12}"
+    f"{'Files':>9}{'Size':>10}{'Errors':>8}  Alarms"
+)
 
 
-def _line(stored: StoredSnapshot) -> str:
+def _line(stored: StoredSnapshot, waiting: frozenset[str]) -> str:
     snapshot = stored.snapshot
     moment = datetime.fromtimestamp(snapshot.started, UTC).astimezone()
     return (
         f"{stored.short_id:<10}{moment:%Y-%m-%d %H:%M:%S}  {snapshot.host:<20}"
         f"{snapshot.owncloud.version:<12}{snapshot.files:>9}"
-        f"{units.size(snapshot.size_bytes):>10}{snapshot.errors:>8}"
-    )
+        f"{units.size(snapshot.size_bytes):>10}{snapshot.errors:>8}  {_mark(stored, waiting)}"
+    ).rstrip()
 
 
-def _record(stored: StoredSnapshot) -> dict[str, object]:
+def _mark(stored: StoredSnapshot, waiting: frozenset[str]) -> str:
+    kinds = ", ".join(dict.fromkeys(alarm.kind for alarm in stored.snapshot.alarms))
+    return kinds if not kinds or stored.id in waiting else f"{kinds} (acknowledged)"
+
+
+def _record(stored: StoredSnapshot, waiting: frozenset[str]) -> dict[str, object]:
     snapshot = stored.snapshot
     return {
         "id": stored.id,
@@ -77,4 +85,6 @@ def _record(stored: StoredSnapshot) -> dict[str, object]:
             for root in snapshot.roots
         ],
         "statistics": snapshot.statistics,
+        "alarms": snapshot.alarms,
+        "acknowledged": bool(snapshot.alarms) and stored.id not in waiting,
     }

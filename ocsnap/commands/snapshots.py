@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ocsnap.commands.context import connect
 from ocsnap.errors import NoSecretKeyError
+<<<<<<< HEAD
 from ocsnap.repository.selector import select
+=======
+from ocsnap.repository.alarm import unacknowledged
+>>>>>>> 3ba86ca (Raise an alarm when much is lost or changed at once, and keep what is old until somebody looks)
 from ocsnap.repository.snapshot import FOLDER
 
 if TYPE_CHECKING:
@@ -17,6 +21,33 @@ if TYPE_CHECKING:
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import StoredSnapshot
+
+
+class Listing(NamedTuple):
+    """What there is.
+
+    Attributes:
+        snapshots: all of them, oldest first.
+        waiting: ids of those whose alarms nobody has acknowledged.
+    """
+
+    snapshots: list[StoredSnapshot]
+    waiting: frozenset[str]
+
+
+def listing(context: Context) -> Listing:
+    """Return all snapshots, and which of them wait for somebody to look.
+
+    Args:
+        context: the outside world.
+
+    Raises:
+        OcsnapError: the repository cannot be read.
+    """
+    with closing(connect(context).repository) as repository:
+        found = readable(repository, context.monitor)
+        waiting = unacknowledged(repository, found, context.monitor)
+        return Listing(found, frozenset(stored.id for stored in waiting))
 
 
 def snapshots(context: Context) -> list[StoredSnapshot]:

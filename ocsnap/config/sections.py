@@ -143,6 +143,39 @@ class ScanConfig(Section, frozen=True, kw_only=True):
     full_walk_days: Annotated[float, msgspec.Meta(ge=0)] = 7.0
 
 
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class GuardConfig(Section, frozen=True, kw_only=True):
+    """When a backup raises an alarm, compared with the snapshot before.
+
+    Attributes:
+        enabled: whether it does at all.
+        lost_files: share of all users' files that may be gone.
+        lost_bytes: share of their sizes that may be gone.
+        lost_rows: share of the database's rows that may be gone.
+        lost_in_one: share of the files of one user, or of the rows of one table, that may be gone.
+        changed_files: share of the files of one user that may have another content.
+        suspicious_files: so many files of one user may be renamed to one suffix, or not be
+            compressible any more.
+        least_files: users with fewer files, and clouds, raise no alarm for shares.
+        least_bytes: clouds that are smaller raise no alarm for lost bytes.
+        least_rows: databases and tables with fewer rows raise no alarm.
+    """
+
+    enabled: bool = True
+    lost_files: Share = 0.3
+    lost_bytes: Share = 0.3
+    lost_rows: Share = 0.3
+    lost_in_one: Share = 0.8
+    changed_files: Share = 0.5
+    suspicious_files: Count = 50
+    least_files: Count = 200
+    least_bytes: Count = 100 * 1024 * 1024
+    least_rows: Count = 1000
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -153,3 +186,4 @@ class Config(Section, frozen=True, kw_only=True):
     backup: BackupConfig = BackupConfig()
     maintenance: MaintenanceConfig = MaintenanceConfig()
     scan: ScanConfig = ScanConfig()
+    guard: GuardConfig = GuardConfig()

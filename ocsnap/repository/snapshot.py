@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 
 from ocsnap.errors import DamagedError
+from ocsnap.repository.alarm import Alarm
 from ocsnap.repository.blob import NOT_SOUND
 from ocsnap.repository.tree import Entry
 
@@ -46,6 +47,8 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
         walked: when all of it was last walked, whatever its etag said; seconds since the epoch.
         files: number of entries below.
         size_bytes: sum of the sizes of the regular files below.
+        watched_files: number of entries in what the guard looks at: of a home its folder `files`.
+        watched_bytes: sizes of the regular files there.
     """
 
     kind: RootKind
@@ -57,6 +60,8 @@ class Root(msgspec.Struct, frozen=True, kw_only=True):
     walked: float = 0.0
     files: int = 0
     size_bytes: int = 0
+    watched_files: int | None = None
+    watched_bytes: int | None = None
 
 
 class OwncloudRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +104,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         statistics: the figures of the run.
         errors: number of files that are not in it, or not whole.
         open_files: files that were still being uploaded when it was made, as user and path.
+        rows: numbers of rows of the database's tables, by name.
+        alarms: what made this backup doubt that all was well.
     """
 
     format: int = FORMAT
@@ -115,6 +122,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     statistics: dict[str, Any] = {}
     errors: int = 0
     open_files: tuple[tuple[str, str], ...] = ()
+    rows: dict[str, int] = {}
+    alarms: tuple[Alarm, ...] = ()
 
     @property
     def files(self) -> int:

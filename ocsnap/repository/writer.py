@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import zstandard
 
@@ -24,6 +24,18 @@ COMPRESSION_LEVEL: Final = 3
 _TARGETS: Final = {BlobKind.CONTENT: TARGET_BYTES, BlobKind.META: META_TARGET_BYTES}
 
 
+class Lengths(NamedTuple):
+    """How long a blob is.
+
+    Attributes:
+        frame_bytes: compressed.
+        raw_bytes: by itself.
+    """
+
+    frame_bytes: int
+    raw_bytes: int
+
+
 class BlobWriter:
     """Stores blobs that the repository has not yet; may be used from several threads."""
 
@@ -31,7 +43,7 @@ class BlobWriter:
         """Prepare empty packs; nothing is stored before the first is full."""
         self._cache = cache
         self._lock = threading.Lock()
-        self._on_the_way: set[bytes] = set()
+        self._on_the_way: dict[bytes, Lengths | None] = {}
         self._compressors = threading.local()
         self._packers = {
             kind: Packer(
@@ -65,6 +77,8 @@ class BlobWriter:
         if not self._claim(blob):
             return blob, False
         frame = self._compressor().compress(data)
+        with self._lock:
+            self._on_the_way[blob] = Lengths(len(frame), len(data))
         if kind is BlobKind.META:
             self._cache.hold([(blob, frame)])
         self._packers[kind].add(blob, frame, len(data))
@@ -74,6 +88,15 @@ class BlobWriter:
         """Return whether a blob is stored or on its way."""
         with self._lock:
             return blob in self._on_the_way or self._cache.has(blob)
+
+    def lengths(self, blob: bytes) -> Lengths | None:
+        """Return how long a blob is, compressed and not; None where that is not known here."""
+        with self._lock:
+            known = self._on_the_way.get(blob)
+        if known is not None:
+            return known
+        place = self._cache.find(blob)
+        return None if place is None else Lengths(place.frame_bytes, place.raw_bytes)
 
     def flush(self) -> None:
         """Store everything that was saved and wait for it.
@@ -108,14 +131,15 @@ class BlobWriter:
         with self._lock:
             if blob in self._on_the_way or self._cache.has(blob):
                 return False
-            self._on_the_way.add(blob)
+            self._on_the_way[blob] = None
             return True
 
     def _stored(self, pack: IndexedPack) -> None:
         self._cache.add_pack(pack)
         self._cache.commit()
         with self._lock:
-            self._on_the_way.difference_update(packed.blob for packed in pack.blobs)
+            for packed in pack.blobs:
+                self._on_the_way.pop(packed.blob, None)
 
     def _compressor(self) -> zstandard.ZstdCompressor:
         compressor = getattr(self._compressors, "own", None)

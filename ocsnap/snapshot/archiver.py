@@ -21,6 +21,7 @@ from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
 from ocsnap.snapshot.predecessor import Predecessor
 from ocsnap.snapshot.scanner import describe, is_same, scan
+from ocsnap.snapshot.signs import Signs, new_suffixes
 from ocsnap.snapshot.statistics import Statistics, Tally
 from ocsnap.snapshot.workers import Workers
 from ocsnap.units import MIB
@@ -50,6 +51,7 @@ class Source(NamedTuple):
         etag: a home's root etag, read before the folder.
         origin: the path to record, where the folder is read at another one; empty: the same.
         trusted: names in the folder that are taken over from the previous tree without a look.
+        watched: the name in the folder in which signs of an attack are looked for; empty: all.
     """
 
     kind: RootKind
@@ -59,6 +61,7 @@ class Source(NamedTuple):
     etag: str | None = None
     origin: bytes = b""
     trusted: frozenset[bytes] = frozenset()
+    watched: bytes = b""
 
 
 class Archived(NamedTuple):
@@ -69,18 +72,21 @@ class Archived(NamedTuple):
         statistics: its figures.
         scan_seconds: how long listing the directories took.
         read_seconds: how long reading went on after that.
+        signs: what happened to the watched files.
     """
 
     root: Root
     statistics: Statistics
     scan_seconds: float
     read_seconds: float
+    signs: Signs
 
 
 class _FileJob(NamedTuple):
     directory: Directory
     found: Found
     previous: Entry | None
+    suffix: bytes = b""
 
 
 class Archiver:
@@ -151,8 +157,10 @@ class Archiver:
             walked=previous.walked if previous and source.trusted else began,
             files=entry.entries,
             size_bytes=entry.size_bytes,
+            watched_files=run.watched_files,
+            watched_bytes=run.watched_bytes,
         )
-        return Archived(root, figures, run.scan_seconds, run.read_seconds)
+        return Archived(root, figures, run.scan_seconds, run.read_seconds, run.signs)
 
 
 @dataclass
@@ -169,6 +177,9 @@ class _Run:
     tally: Tally = field(default_factory=Tally)
     scan_seconds: float = 0.0
     read_seconds: float = 0.0
+    signs: Signs = field(default_factory=Signs)
+    watched_files: int = 0
+    watched_bytes: int = 0
 
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path
@@ -180,7 +191,8 @@ class _Run:
         workers = Workers(self._archive_file, threads=readers, name="ocsnap-read")
         try:
             began = self.clock.monotonic()
-            self._walk(Directory(entry, path, previous=previous), workers)
+            root = Directory(entry, path, previous=previous)
+            self._walk(root, workers)
             walked = self.clock.monotonic()
             workers.wait()
             self.scan_seconds = walked - began
@@ -192,6 +204,9 @@ class _Run:
             workers.close()
         if self.assembly.root is None:
             raise AssertionError("the root directory was never finished")
+        watched = [entry for entry in root.entries if self.source.watched in (b"", entry.name)]
+        self.watched_files = sum(1 + entry.entries for entry in watched)
+        self.watched_bytes = sum(entry.size_bytes for entry in watched)
         return self.assembly.root
 
     # -- the walk ----------------------------------------------------------------------------
@@ -214,6 +229,7 @@ class _Run:
         kept: list[Entry] = []
         old = self.predecessor.listing(directory)
         figures = Statistics(directories_read=1)
+        new: list[bytes] = []
         for found in self._scan(directory):
             previous = old.pop(found.name, None)
             mode = found.status.st_mode
@@ -221,7 +237,9 @@ class _Run:
                 figures.deleted_files += 1 + previous.entries
                 previous = None
             figures.source_files += 1
-            figures.new_files += previous is None
+            if previous is None:
+                figures.new_files += 1
+                new.append(found.name)
             if previous is not None and self.predecessor.trusts(directory, found, previous):
                 kept.append(previous)
                 figures.source_files += previous.entries
@@ -239,9 +257,17 @@ class _Run:
         for gone in old.values():
             directory.changed = True
             figures.deleted_files += 1 + gone.entries
+        if self._watches(directory):
+            self.signs.lost(old.values())
+            suffixes = new_suffixes(old, new) if old else {}
+            jobs = [job._replace(suffix=suffixes.get(job.found.name, b"")) for job in jobs]
         self.assembly.expect(directory, kept, len(subdirectories) + len(jobs))
         self.tally.add(figures)
         return subdirectories, jobs
+
+    def _watches(self, directory: Directory) -> bool:
+        watched = self.source.watched
+        return not watched or directory.folder.startswith(watched + b"/")
 
     def _scan(self, directory: Directory) -> list[Found]:
         try:
@@ -301,12 +327,11 @@ class _Run:
         except OSError as error:
             self._leave_out(job.directory, path, job.previous, error)
         else:
-            self._count_file(path, entry, stored, job.previous)
+            self._count_file(job, entry, stored)
         self.assembly.finish(job.directory, entry, changed=True)
 
-    def _count_file(
-        self, path: bytes, entry: Entry, stored: StoredContent, previous: Entry | None
-    ) -> None:
+    def _count_file(self, job: _FileJob, entry: Entry, stored: StoredContent) -> None:
+        previous = job.previous
         size_bytes = stored.size_bytes
         figures = Statistics(
             source_file_bytes=size_bytes,
@@ -322,10 +347,13 @@ class _Run:
             figures.changed_file_bytes = size_bytes
             figures.changed_delta_bytes = stored.new_bytes
         self.tally.add(figures)
+        if self._watches(job.directory):
+            self.signs.stored(entry, stored, previous, job.suffix, self.repository.writer)
         self.monitor.advance(files=1, size_bytes=size_bytes)
         if entry.extents:
             self.repository.cache.add_kin(entry)
         if entry.unsteady:
+            path = job.directory.path + b"/" + entry.name
             self._problem(path, OSError("it changed while it was read"))
 
     # -- figures -----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import msgspec
 from ocsnap import __version__
 from ocsnap.commands.backup.file_passes import FilePasses
 from ocsnap.commands.backup.file_system_snapshot import FileSystemSnapshot
+from ocsnap.commands.backup.guard import Guard
 from ocsnap.commands.backup.owners import group_names, user_names
 from ocsnap.commands.backup.report import BackupReport, WindowReport
 from ocsnap.commands.backup.sources import config_source, own_folders, refuse_inside
@@ -24,10 +25,12 @@ from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
 from ocsnap.commands.unlock import unlock
+from ocsnap.database.database import MANIFEST, Manifest
 from ocsnap.errors import ConfigError
 from ocsnap.monitor import Problem
 from ocsnap.owncloud.homes import home_paths
 from ocsnap.owncloud.maintenance import Freeze
+from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot
 from ocsnap.repository.spool import Spool
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from ocsnap.commands.context import Context, OpenRepository
     from ocsnap.commands.site import Site
     from ocsnap.database.database import Dump
+    from ocsnap.repository.alarm import Alarm
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import StoredSnapshot
 
@@ -103,6 +107,7 @@ class _Dumped:
     tables: int
     statistics: Statistics
     seconds: float
+    rows: dict[str, int]
 
 
 @dataclass
@@ -117,6 +122,7 @@ class _Backup:
     statistics: Statistics = field(default_factory=Statistics)
     notes: list[str] = field(default_factory=list)
     dumped: _Dumped | None = None
+    earlier: list[StoredSnapshot] = field(default_factory=list)
 
     def run(self, options: BackupOptions) -> BackupReport:
         context = self.context
@@ -142,6 +148,7 @@ class _Backup:
         """Return the latest snapshot of this very ownCloud."""
         root = str(self.site.instance.root)
         snapshots = self.repository.snapshots(self.context.monitor)
+        self.earlier = snapshots
         mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
         return mine[-1] if mine else None
 
@@ -171,13 +178,17 @@ class _Backup:
             self.repository, clock=self.context.clock, monitor=self.context.monitor
         )
         name = self.site.settings.name
-        archived = archiver.archive(_streams(dump), name, before.get((RootKind.DATABASE, name)))
+        manifest = bytearray()
+        archived = archiver.archive(
+            _streams(dump, manifest), name, before.get((RootKind.DATABASE, name))
+        )
         self.notes += dump.info.notes
         self.dumped = _Dumped(
             archived.root,
             len(dump.info.tables),
             archived.statistics,
             self.context.clock.monotonic() - began,
+            {table.name: table.rows for table in Manifest.decode(bytes(manifest)).tables},
         )
 
     def _commit(
@@ -189,7 +200,7 @@ class _Backup:
         context.monitor.step("Storing the rest")
         repository.flush()
         roots = [*roots, dumped.root]
-        self._count_lost_roots(parent, roots)
+        lost_homes = self._count_lost_roots(parent, roots)
         self.statistics.raw_delta_bytes += dumped.statistics.raw_delta_bytes
         owners = [root.entry for root in roots]
         snapshot = Snapshot(
@@ -206,13 +217,31 @@ class _Backup:
             statistics=msgspec.to_builtins(self.statistics),
             errors=self.statistics.errors,
             open_files=window.freeze.open_paths,
+            rows=dumped.rows,
+            alarms=self._alarms(parent, roots, window, lost_homes),
         )
         stored = repository.commit(snapshot)
         repository.trim_cache(snapshot)
         return self._report(stored, dumped, window)
 
-    def _count_lost_roots(self, parent: StoredSnapshot | None, roots: list[Root]) -> None:
-        """Count the entries of homes that are gone as a whole; their users should be gone too."""
+    def _alarms(
+        self,
+        parent: StoredSnapshot | None,
+        roots: list[Root],
+        window: Window,
+        lost_homes: list[Root],
+    ) -> tuple[Alarm, ...]:
+        if parent is None or self.dumped is None:
+            return ()
+        guard = Guard(self.context.config.guard, parent.snapshot, self.site.instance.table_prefix)
+        return guard.alarms(roots, window.passes.signs, self.dumped.rows, lost_homes)
+
+    def _count_lost_roots(self, parent: StoredSnapshot | None, roots: list[Root]) -> list[Root]:
+        """Count the entries of homes that are gone as a whole; their users should be gone too.
+
+        Returns:
+            Those whose users are not.
+        """
         present = {_key(root) for root in roots}
         lost = [
             root
@@ -226,6 +255,11 @@ class _Backup:
                 self.statistics.errors += 1
                 reason = "this home is gone, but its user is not; is its disk mounted?"
                 self.context.monitor.problem(Problem(str(expected[root.name]), reason))
+        return [root for root in lost if root.name in expected]
+
+    def _open_alarms(self, made: StoredSnapshot) -> list[StoredSnapshot]:
+        found = [*self.earlier, made]
+        return unacknowledged(self.repository, found, self.context.monitor)
 
     def _owncloud(self, freeze: Freeze) -> OwncloudRecord:
         instance, settings = self.site.instance, self.site.settings
@@ -262,6 +296,8 @@ class _Backup:
             requests=traffic.requests,
             repository_bytes=self.repository.cache.expected_bytes(),
             notes=tuple(self.notes),
+            alarms=snapshot.alarms,
+            open_alarms=tuple(stored.short_id for stored in self._open_alarms(stored)),
         )
 
 
@@ -292,9 +328,19 @@ def _key(root: Root) -> RootKey:
     return root.kind, root.name
 
 
-def _streams(dump: Dump) -> Iterator[Stream]:
+def _streams(dump: Dump, manifest: bytearray) -> Iterator[Stream]:
+    """Yield the streams of a dump, and keep the last one, its manifest."""
     for stream in dump.streams():
-        yield Stream(stream.name, stream.estimate_bytes, stream.chunks)
+        chunks = stream.chunks
+        if stream.name == MANIFEST:
+            chunks = _kept(chunks, manifest)
+        yield Stream(stream.name, stream.estimate_bytes, chunks)
+
+
+def _kept(chunks: Iterator[bytes], copy: bytearray) -> Iterator[bytes]:
+    for chunk in chunks:
+        copy += chunk
+        yield chunk
 
 
 def _window_report(window: Window) -> WindowReport:

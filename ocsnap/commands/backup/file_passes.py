@@ -14,6 +14,7 @@ from ocsnap.errors import LocalIOError
 from ocsnap.owncloud.homes import homes
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.archiver import Archiver
+from ocsnap.snapshot.signs import Signs
 from ocsnap.snapshot.statistics import Statistics
 from ocsnap.units import MIB
 
@@ -55,6 +56,7 @@ class FilePasses:
         read_seconds: how long it went on reading after that.
         latest_bytes: content that the latest pass stored.
         present: keys of the roots that the latest pass found.
+        signs: what happened to the watched files of each, in all passes together.
     """
 
     context: Context
@@ -66,6 +68,7 @@ class FilePasses:
     read_seconds: float = 0.0
     latest_bytes: int = 0
     present: list[RootKey] = field(default_factory=list)
+    signs: dict[RootKey, Signs] = field(default_factory=dict)
 
     def live(self, monitor: Monitor) -> None:
         """Go through the files while users work, until what is left is small or shrinks no more.
@@ -161,6 +164,7 @@ class FilePasses:
             root = msgspec.structs.replace(root, etag=None)
         self.roots[root.kind, root.name] = root
         self.present.append((root.kind, root.name))
+        self.signs.setdefault((root.kind, root.name), Signs()).add(archived.signs)
         self.scan_seconds += archived.scan_seconds
         self.read_seconds += archived.read_seconds
 

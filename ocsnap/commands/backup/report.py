@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ocsnap.repository.alarm import Alarm
 from ocsnap.snapshot.statistics import Statistics
 
 
@@ -63,6 +64,8 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
         requests: requests sent to the storage.
         repository_bytes: size of all packs that the index knows, and of the other objects.
         notes: sentences worth reading.
+        alarms: what made the backup doubt that all was well.
+        open_alarms: short ids of all snapshots whose alarms nobody has acknowledged.
     """
 
     snapshot: str
@@ -83,3 +86,5 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     repository_bytes: int
     notes: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    open_alarms: tuple[str, ...] = ()

@@ -28,6 +28,9 @@ LEFT_OUT_OF_HOMES: Final = ("cache", "uploads")
 LEFT_OUT_OF_DATA: Final = ("owncloud.log*", "crash-*.log", "cron.lock", "updater-*")
 """What ownCloud makes again by itself, and its logs, which are not its users' data."""
 
+WATCHED_FOLDER: Final = b"files"
+"""What of a home users see; the trash bin and old versions come and go without them."""
+
 
 def own_folders(context: Context) -> list[tuple[str, Path]]:
     """Return the folders that ocsnap itself writes to, each with the key that names it."""
@@ -104,7 +107,7 @@ def _home_source(home: Home, data_dir: Path, patterns: Sequence[str]) -> Source:
         paths=[os.fsencode(name) for name in LEFT_OUT_OF_HOMES],
     )
     path = os.fsencode(home.path)
-    return Source(RootKind.HOME, home.user, path, exclusion, home.root_etag)
+    return Source(RootKind.HOME, home.user, path, exclusion, home.root_etag, watched=WATCHED_FOLDER)
 
 
 def _below(path: Path, folder: Path) -> bytes | None:

@@ -1,0 +1,62 @@
+"""`ocsnap acknowledge` on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.session import session
+from ocsnap.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ocsnap.repository.snapshot import StoredSnapshot
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("acknowledge")(acknowledge)
+
+
+def acknowledge(
+    context: typer.Context,
+    snapshot: Annotated[
+        list[str], typer.Argument(help="IDs of snapshots that raised an alarm.", show_default=False)
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why all is well, for later.")] = "",
+) -> int:
+    """Say that somebody has looked at a snapshot's alarms and that all is well.
+
+    Until then `ocsnap prune` deletes nothing, since the older snapshots may be all that is left of
+    what was lost. That it was said, when and by whom, is kept in the repository.
+
+    Examples:
+
+        ocsnap acknowledge 1a2b3c4d
+
+        ocsnap acknowledge latest --reason "Alice converted her whole music collection"
+    """
+    from ocsnap.commands.acknowledge import acknowledge as run  # noqa: PLC0415 - see session
+
+    options = context.obj
+    with session(options) as world:
+        done = run(world, snapshot, reason=reason)
+    if options.json:
+        print_json(
+            {"acknowledged": [{"id": each.id, "alarms": each.snapshot.alarms} for each in done]}
+        )
+    else:
+        print_text("\n".join(_lines(done)))
+    return int(ExitStatus.OK)
+
+
+def _lines(done: Sequence[StoredSnapshot]) -> Iterator[str]:
+    if not done:
+        yield "All of them had been acknowledged before."
+    for stored in done:
+        yield f"Acknowledged {stored.short_id}:"
+        for alarm in stored.snapshot.alarms:
+            yield f"  {alarm.text}"
