@@ -30,11 +30,8 @@ PROMISED = {
     "REFUSED": 14,
     "LOCAL_IO": 15,
     "MAINTENANCE_LEFT_ON": 16,
-<<<<<<< HEAD
-    "UNSOUND": 18,
-=======
     "ALARM": 17,
->>>>>>> 3ba86ca (Raise an alarm when much is lost or changed at once, and keep what is old until somebody looks)
+    "UNSOUND": 18,
     "INTERRUPTED": 130,
 }
 

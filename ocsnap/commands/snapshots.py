@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ocsnap.commands.context import connect
 from ocsnap.errors import NoSecretKeyError
-<<<<<<< HEAD
-from ocsnap.repository.selector import select
-=======
 from ocsnap.repository.alarm import unacknowledged
->>>>>>> 3ba86ca (Raise an alarm when much is lost or changed at once, and keep what is old until somebody looks)
+from ocsnap.repository.selector import select
 from ocsnap.repository.snapshot import FOLDER
 
 if TYPE_CHECKING:
