@@ -13,6 +13,7 @@ from ocsnap.crypto import CipherMode, open_cipher
 from ocsnap.errors import DamagedError, LocalIOError, NoRepositoryError, ObjectMissingError
 from ocsnap.repository import index as indexes
 from ocsnap.repository.repository import create_repository, open_repository
+from ocsnap.repository.rescue import kit
 from ocsnap.storage.factory import open_storage
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
 
     Args:
         context: the outside world.
-        create: make the repository where there is none.
+        create: make the repository where there is none, and see that it has the rescue kit.
 
     Returns:
         The repository, not synchronised yet.
@@ -132,6 +133,8 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
         context.monitor.note(f"Made a new repository at {config.repository.url}.")
     try:
         _prove_passphrase(repository)
+        if create:
+            kit.store(storage, repository.cache)
     except BaseException:
         repository.close()
         raise

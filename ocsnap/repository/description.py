@@ -1,4 +1,4 @@
-"""`ocsnap.json`: the only object in clear text; it says what the others are."""
+"""`ocsnap.json`: an object in clear text that says what the others are."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[str, ...]
     created: float
     read_me: str = (
-        "Encrypted backups of an ownCloud, written by ocsnap. Every other object here is an "
-        "OpenPGP message: gpg -d FILE decrypts it."
+        "Encrypted backups of an ownCloud, written by ocsnap. A script in the folder rescue "
+        "restores them; every object in the other folders is an OpenPGP message: gpg -d FILE "
+        "decrypts it."
     )
 
 

@@ -12,6 +12,7 @@ import zstandard
 from ocsnap.errors import DamagedError
 from ocsnap.repository.blob import NOT_SOUND, BlobKind, blob_id
 from ocsnap.repository.pack import decompress, read_trailer
+from ocsnap.repository.rescue import kit
 from ocsnap.units import GIB
 
 if TYPE_CHECKING:
@@ -73,18 +74,17 @@ class BlobReader:
         """Fetch an object and check that its bytes are those that its name promises.
 
         Args:
-            name: an object that ends in its own SHA-256 and `.gpg`.
+            name: an object whose name holds the SHA-256 of its bytes.
 
         Returns:
-            The OpenPGP message.
+            Its bytes: an OpenPGP message, but for those of the rescue kit.
 
         Raises:
             ObjectMissingError: it is not there.
             DamagedError: it is another.
         """
         message = self._storage.get(name)
-        promised = name.removesuffix(".gpg")[-64:]
-        if hashlib.sha256(message).hexdigest() != promised:
+        if hashlib.sha256(message).hexdigest() != promised(name):
             raise DamagedError(f"{name} is damaged: its content is not what was stored.", name=name)
         return message
 
@@ -107,6 +107,14 @@ class BlobReader:
         with self._lock:
             self._latest = (name, plain)
         return plain
+
+
+def promised(name: str) -> str:
+    """Return the SHA-256 that an object's name promises, empty where it promises none."""
+    if name.startswith(kit.FOLDER):
+        return kit.digest_of(name)
+    digest = name.removesuffix(".gpg")[-64:]
+    return digest if len(digest) == 64 and name.endswith(".gpg") else ""
 
 
 def unpack(blob: bytes, frame: bytes | memoryview, raw_bytes: int, *, name: str) -> bytes:

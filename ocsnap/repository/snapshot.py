@@ -106,6 +106,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         open_files: files that were still being uploaded when it was made, as user and path.
         rows: numbers of rows of the database's tables, by name.
         alarms: what made this backup doubt that all was well.
+        rescue: names of the rescue objects that are genuine.
     """
 
     format: int = FORMAT
@@ -124,6 +125,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     open_files: tuple[tuple[str, str], ...] = ()
     rows: dict[str, int] = {}
     alarms: tuple[Alarm, ...] = ()
+    rescue: tuple[str, ...] = ()
 
     @property
     def files(self) -> int:

@@ -15,7 +15,8 @@ from ocsnap.repository import snapshot as snapshots
 from ocsnap.repository import tree
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.pack import read_trailer
-from ocsnap.repository.reader import unpack
+from ocsnap.repository.reader import promised, unpack
+from ocsnap.repository.rescue import kit
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
@@ -140,13 +141,13 @@ class Checker:
         except ObjectMissingError:
             return False
         if info.sha256 is not None:
-            return info.sha256 == _promised(name)
+            return info.sha256 == promised(name)
         return info.md5 is None or not md5 or info.md5 == md5
 
     # -- what the objects hold ---------------------------------------------------------------
 
     def _read(self, present: dict[str, ObjectInfo]) -> None:
-        named = [info for info in present.values() if _promised(info.name)]
+        named = [info for info in present.values() if promised(info.name)]
         total_bytes = sum(info.size_bytes for info in named)
         self._monitor.step("Reading all objects", total_bytes=total_bytes)
         workers = Workers(self._read_object, threads=CHECKERS, name="ocsnap-check")
@@ -165,19 +166,25 @@ class Checker:
         blobs = 0
         with self._naming(name):
             message = self._repository.reader.object(name)
-            plain = self._repository.cipher.decrypt(message, signed=name.startswith("snapshots/"))
+            if not name.startswith(kit.FOLDER):
+                blobs = self._look_into(name, message)
             del message
-            if name.startswith(_PACK_FOLDERS):
-                blobs = self._check_pack(name, plain)
-            elif name.startswith(indexes.FOLDER):
-                indexes.decode(plain, name=name)
-            elif name.startswith(snapshots.FOLDER):
-                snapshots.decode(plain, name=name)
         with self._lock:
             self._report.read_objects += 1
             self._report.read_bytes += info.size_bytes
             self._report.blobs += blobs
         self._monitor.advance(size_bytes=info.size_bytes)
+
+    def _look_into(self, name: str, message: bytes) -> int:
+        """Decrypt and decode an object; return how many blobs are in it."""
+        plain = self._repository.cipher.decrypt(message, signed=name.startswith(snapshots.FOLDER))
+        if name.startswith(_PACK_FOLDERS):
+            return self._check_pack(name, plain)
+        if name.startswith(indexes.FOLDER):
+            indexes.decode(plain, name=name)
+        elif name.startswith(snapshots.FOLDER):
+            snapshots.decode(plain, name=name)
+        return 0
 
     def _check_pack(self, name: str, plain: memoryview) -> int:
         """Unpack every blob that the index or the trailer promises."""
@@ -195,14 +202,19 @@ class Checker:
 
     def _walk_all(self, present: dict[str, ObjectInfo]) -> None:
         self._monitor.step("Walking the snapshots")
+        genuine = {file.name for file in kit.files()}
         for name in sorted(present):
             if not name.startswith(snapshots.FOLDER):
                 continue
             with self._naming(name):
                 stored = self._repository.snapshot(name)
+                genuine.update(stored.snapshot.rescue)
                 for root in stored.snapshot.roots:
                     self._walk(stored, root.path, root.entry)
             self._report.snapshots += 1
+        for name in sorted(present):
+            if name.startswith(kit.FOLDER) and name not in genuine:
+                self._monitor.note(f"{name} is named by no snapshot: do not run or believe it.")
 
     def _walk(self, stored: StoredSnapshot, path: bytes, root: Entry) -> None:
         """Look for files of which a part is lost."""
@@ -252,9 +264,5 @@ class Checker:
             self._bad_blobs.update(blobs)
             if all(damage.name != name for damage in self._report.damages):
                 self._report.damages.append(Damage(name=name, reason=reason))
-
-
-def _promised(name: str) -> str:
-    """Return the SHA-256 that a name promises, empty where it promises none."""
-    digest = name.removesuffix(".gpg")[-64:]
-    return digest if len(digest) == 64 and name.endswith(".gpg") else ""
+        if name.startswith(kit.FOLDER):
+            kit.ask_again(self._repository.cache)

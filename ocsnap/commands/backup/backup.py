@@ -32,6 +32,7 @@ from ocsnap.owncloud.homes import home_paths
 from ocsnap.owncloud.maintenance import Freeze
 from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.rescue import kit
 from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot
 from ocsnap.repository.spool import Spool
 from ocsnap.snapshot.archiver import Archiver
@@ -219,6 +220,7 @@ class _Backup:
             open_files=window.freeze.open_paths,
             rows=dumped.rows,
             alarms=self._alarms(parent, roots, window, lost_homes),
+            rescue=tuple(file.name for file in kit.files()),
         )
         stored = repository.commit(snapshot)
         repository.trim_cache(snapshot)
