@@ -222,6 +222,7 @@ class Database(Protocol):
 
         Raises:
             DatabaseError: the database cannot be read.
+            LocalIOError: a copy that freezing makes has no room.
         """
         ...
 

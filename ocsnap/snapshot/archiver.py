@@ -19,12 +19,12 @@ from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.content import ContentStore
 from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
+from ocsnap.snapshot.postponed import FileJob, Postponed, batches
 from ocsnap.snapshot.predecessor import Predecessor
 from ocsnap.snapshot.scanner import describe, is_same, scan
 from ocsnap.snapshot.signs import Signs, new_suffixes
 from ocsnap.snapshot.statistics import Statistics, Tally
 from ocsnap.snapshot.workers import Workers
-from ocsnap.units import MIB
 
 if TYPE_CHECKING:
     from ocsnap.clock import Clock
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.scanner import Found
 
 READERS: Final = 2
-_FILES_PER_BATCH: Final = 32
-_BYTES_PER_BATCH: Final = MIB
 
 
 class Source(NamedTuple):
@@ -82,13 +80,6 @@ class Archived(NamedTuple):
     signs: Signs
 
 
-class _FileJob(NamedTuple):
-    directory: Directory
-    found: Found
-    previous: Entry | None
-    suffix: bytes = b""
-
-
 class Archiver:
     """Archives folders into one repository, one after the other."""
 
@@ -99,6 +90,7 @@ class Archiver:
         clock: Clock,
         monitor: Monitor,
         readers: int = READERS,
+        tries_again: bool = True,
     ) -> None:
         """Prepare.
 
@@ -107,11 +99,14 @@ class Archiver:
             clock: tells how young a file is.
             monitor: is told of progress and of files that cannot be read.
             readers: threads that read files.
+            tries_again: whether what cannot be read, or changes while it is read, is tried once
+                more at the end; False where another pass follows anyway.
         """
         self._repository = repository
         self._clock = clock
         self._monitor = monitor
         self._readers = readers
+        self._tries_again = tries_again
         self._contents = ContentStore(writer=repository.writer, reader=repository.reader)
         self._files = FileReader(self._contents, clock)
 
@@ -144,6 +139,7 @@ class Archiver:
             monitor=self._monitor,
             source=source,
             assembly=Assembly(self._repository.writer),
+            postponed=Postponed(accepts=self._tries_again),
         )
         entry = run.archive(previous.entry if previous else None, self._readers)
         figures = run.tally.statistics
@@ -174,6 +170,7 @@ class _Run:
     monitor: Monitor
     source: Source
     assembly: Assembly
+    postponed: Postponed
     tally: Tally = field(default_factory=Tally)
     scan_seconds: float = 0.0
     read_seconds: float = 0.0
@@ -192,9 +189,10 @@ class _Run:
         try:
             began = self.clock.monotonic()
             root = Directory(entry, path, previous=previous)
-            self._walk(root, workers)
+            self._walk([root], workers)
             walked = self.clock.monotonic()
             workers.wait()
+            self._try_again(workers)
             self.scan_seconds = walked - began
             self.read_seconds = self.clock.monotonic() - walked
         except BaseException as error:
@@ -211,26 +209,37 @@ class _Run:
 
     # -- the walk ----------------------------------------------------------------------------
 
-    def _walk(self, root: Directory, workers: Workers[_FileJob]) -> None:
-        waiting = [root]
+    def _try_again(self, workers: Workers[FileJob]) -> None:
+        files, directories = self.postponed.begin()
+        for batch in batches(files):
+            workers.submit(batch)
+        self._walk(directories, workers)
+        workers.wait()
+
+    def _walk(self, waiting: list[Directory], workers: Workers[FileJob]) -> None:
         while waiting:
             workers.check()
             directory = waiting.pop()
-            subdirectories, jobs = self._list(directory)
+            scanned = self._scan(directory)
+            if scanned is None:
+                continue
+            subdirectories, jobs = self._compare(directory, scanned)
             waiting.extend(reversed(subdirectories))
-            for batch in _batches(jobs):
+            for batch in batches(jobs):
                 workers.submit(batch)
             self.assembly.finish(directory)
 
-    def _list(self, directory: Directory) -> tuple[list[Directory], list[_FileJob]]:
+    def _compare(
+        self, directory: Directory, scanned: list[Found]
+    ) -> tuple[list[Directory], list[FileJob]]:
         """Compare a directory with its previous listing; what is left to do is returned."""
         subdirectories: list[Directory] = []
-        jobs: list[_FileJob] = []
+        jobs: list[FileJob] = []
         kept: list[Entry] = []
         old = self.predecessor.listing(directory)
         figures = Statistics(directories_read=1)
         new: list[bytes] = []
-        for found in self._scan(directory):
+        for found in scanned:
             previous = old.pop(found.name, None)
             mode = found.status.st_mode
             if previous is not None and stat.S_IFMT(previous.mode) != stat.S_IFMT(mode):
@@ -249,7 +258,7 @@ class _Run:
                     kept.append(previous)
                     figures.source_file_bytes += previous.size_bytes
                 else:
-                    jobs.append(_FileJob(directory, found, previous))
+                    jobs.append(FileJob(directory, found, previous))
             elif stat.S_ISDIR(mode):
                 subdirectories += self._open_subdirectory(directory, found, previous)
             else:
@@ -269,14 +278,18 @@ class _Run:
         watched = self.source.watched
         return not watched or directory.folder.startswith(watched + b"/")
 
-    def _scan(self, directory: Directory) -> list[Found]:
+    def _scan(self, directory: Directory) -> list[Found] | None:
+        """List a directory; None: it cannot be listed now, and is tried again later."""
         try:
             return scan(directory.path, directory.folder, self.source.exclusion, self._problem)
         except OSError as error:
             if directory.parent is None:
                 raise _unreadable(directory.path, error) from error
-            if not isinstance(error, FileNotFoundError):
-                self._problem(directory.path, error)
+            if isinstance(error, FileNotFoundError):
+                return []
+            if self.postponed.take_directory(directory):
+                return None
+            self._problem(directory.path, error)
             return []
 
     def _open_subdirectory(
@@ -316,7 +329,7 @@ class _Run:
 
     # -- files -------------------------------------------------------------------------------
 
-    def _archive_file(self, job: _FileJob) -> None:
+    def _archive_file(self, job: FileJob) -> None:
         def find_previous(status: os.stat_result) -> Entry | None:
             return job.previous or self.predecessor.kin(status)
 
@@ -325,12 +338,18 @@ class _Run:
         try:
             entry, stored = self.files.archive(path, job.found.name, find_previous)
         except OSError as error:
+            if not isinstance(error, FileNotFoundError) and self.postponed.take_file(job):
+                return
+            self.tally.add(Statistics(raw_delta_bytes=job.stored_bytes))
             self._leave_out(job.directory, path, job.previous, error)
         else:
-            self._count_file(job, entry, stored)
+            all_bytes = job.stored_bytes + stored.new_bytes
+            if entry.unsteady and self.postponed.take_file(job._replace(stored_bytes=all_bytes)):
+                return
+            self._count_file(job, entry, stored._replace(new_bytes=all_bytes))
         self.assembly.finish(job.directory, entry, changed=True)
 
-    def _count_file(self, job: _FileJob, entry: Entry, stored: StoredContent) -> None:
+    def _count_file(self, job: FileJob, entry: Entry, stored: StoredContent) -> None:
         previous = job.previous
         size_bytes = stored.size_bytes
         figures = Statistics(
@@ -377,19 +396,6 @@ class _Run:
 
     def _now_ns(self) -> int:
         return int(self.clock.now() * 1e9)
-
-
-def _batches(jobs: list[_FileJob]) -> list[list[_FileJob]]:
-    """Group small files, so that handing over costs little; large ones go by themselves."""
-    batches: list[list[_FileJob]] = []
-    gathered_bytes = _BYTES_PER_BATCH
-    for job in jobs:
-        if gathered_bytes >= _BYTES_PER_BATCH or len(batches[-1]) >= _FILES_PER_BATCH:
-            batches.append([])
-            gathered_bytes = 0
-        batches[-1].append(job)
-        gathered_bytes += job.found.status.st_size
-    return batches
 
 
 def _unreadable(path: bytes, error: OSError) -> LocalIOError:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.content import ContentStore, StoredContent
 
-ATTEMPTS: Final = 2
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -42,8 +41,8 @@ class FileReader:
     ) -> tuple[Entry, StoredContent]:
         """Store a file.
 
-        A file that changes while it is read is read once more; if it changes again, its entry says
-        so (`unsteady`) and the next backup reads it again.
+        If it changes while it is read, its entry says so (`unsteady`): what was stored may be a
+        mixture, and whoever reads it next must not take it for the file.
 
         Args:
             path: its absolute path.
@@ -59,18 +58,12 @@ class FileReader:
         """
         descriptor = _open(path)
         try:
-            earlier_bytes = 0
-            for attempt in range(ATTEMPTS):
-                read_ns = int(self._clock.now() * 1e9)
-                before = os.fstat(descriptor)
-                if not stat.S_ISREG(before.st_mode):
-                    raise NotAFileError(f"{os.fsdecode(path)} is no regular file any more")
-                stored = self._read(descriptor, before, find_previous(before))
-                after = os.fstat(descriptor)
-                steady = _same(before, after) and stored.size_bytes == after.st_size
-                if steady or attempt == ATTEMPTS - 1:
-                    break
-                earlier_bytes += stored.new_bytes
+            read_ns = int(self._clock.now() * 1e9)
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise NotAFileError(f"{os.fsdecode(path)} is no regular file any more")
+            stored = self._read(descriptor, before, find_previous(before))
+            after = os.fstat(descriptor)
             entry = describe(name, before, at=descriptor, read_ns=read_ns)
         finally:
             os.close(descriptor)
@@ -80,9 +73,9 @@ class FileReader:
             content=stored.content,
             extents=stored.extents,
             signature=stored.signature,
-            unsteady=not steady,
+            unsteady=not _same(before, after) or stored.size_bytes != after.st_size,
         )
-        return complete, stored._replace(new_bytes=stored.new_bytes + earlier_bytes)
+        return complete, stored
 
     def _read(
         self, descriptor: int, status: os.stat_result, previous: Entry | None

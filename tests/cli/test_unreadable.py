@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.installation import Installation, Result, install
+from tests.servers.disks import failing_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +131,33 @@ def test_a_file_that_never_stands_still(installation: Installation):
     assert str(path) in problem
     assert "\nErrors 1\n" in result.out
     assert installation.json("verify", "--read-data")["sound"]
+
+
+def test_a_disk_with_a_bad_place(tmp_path: Path):
+    """The file is lost to this snapshot, all others are in it, and the exit status says so."""
+    with failing_disk(tmp_path / "failing") as disk:
+        installation = install(tmp_path / "host", data_dir=disk.folder / "data")
+        bad = installation.site.homes["bob"] / "files" / "film.bin"
+        os.sync()
+        bad.write_bytes(os.urandom(9_000_000))
+        disk.settle()
+        for path in installation.site.data_dir.rglob("*"):
+            if path.is_file() and path != bad:
+                path.read_bytes()
+        disk.break_at(bad, 5_000_000)
+        result = installation.run("-q", "backup")
+        assert result.status == 3, result
+        (problem,) = result.lines
+        assert str(bad) in problem
+        assert "Input/output error" in problem
+        assert "\nErrors 1\n" in result.out
+        assert b"'maintenance' => true" not in installation.site.config_path.read_bytes()
+        assert installation.json("verify", "--read-data")["sound"]
+        target = tmp_path / "out"
+        assert installation.json("restore", "--data", "--target", target)["failed"] == []
+        files = target / "data" / "bob" / "files"
+        assert not (files / bad.name).exists()
+        assert (files / "large.bin").is_file()
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])

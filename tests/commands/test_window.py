@@ -9,7 +9,6 @@ import secrets
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from ocsnap.storage.decorator import Decorator
 from ocsnap.storage.faults import Effect, Fault, Faulty
 from ocsnap.units import MIB
 from tests.commands.host import FREEZING, LAST_CHANGES, LIVE_PASS, Host, make_host
+from tests.servers.disks import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -253,24 +253,6 @@ def test_a_dead_line_leaves_owncloud_running_and_the_next_backup_whole(
 # -- the spool ---------------------------------------------------------------------------------
 
 
-@contextmanager
-def small_disk(folder: Path, size_bytes: int) -> Iterator[Path]:
-    """Mount a disk of its own, in memory, which only root may."""
-    folder.mkdir()
-    options = f"size={size_bytes},mode=700"
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "ocsnap-test", str(folder)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        pytest.skip("this user, or this container, may not mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_spool_that_is_too_small_is_refused_before_the_window(host: Host):
     config = host.site.config_path.read_bytes()
     with small_disk(host.folder / "small", 300 * MIB) as disk:
@@ -298,7 +280,7 @@ def test_a_dump_that_must_be_held_is_part_of_what_must_fit(tmp_path: Path, maria
 
 
 def test_a_change_too_large_for_the_spool_ends_the_window_at_once(host: Host):
-    with small_disk(host.folder / "small", 330 * MIB) as disk:
+    with small_disk(host.folder / "small", 340 * MIB) as disk:
         host.set("backup", spool_dir=str(disk))
         with pytest.raises(SpoolFullError, match="cannot take what changed"):
             host.backup(acts={FREEZING: lambda: upload(host, "bob", "large", MANY_PACKS)})

@@ -14,8 +14,9 @@ import pytest
 from ocsnap.database.database import MANIFEST
 from ocsnap.database.open import open_database
 from ocsnap.database.settings import DatabaseSettings
-from ocsnap.errors import DatabaseError
+from ocsnap.errors import DatabaseError, LocalIOError
 from tests.database.dumps import MemoryDump, load, read
+from tests.servers.disks import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,3 +207,16 @@ def test_a_stray_journal_is_not_applied_to_the_new_file(bank: Path, tmp_path: Pa
     with pytest.raises(DatabaseError, match="without its database"):
         load(_settings(tmp_path / "new.db"), dump)
     assert not (tmp_path / "new.db").exists()
+
+
+def test_a_copy_that_has_no_room_is_known_before_it_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "owncloud.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE t (v BLOB)")
+        connection.execute("INSERT INTO t VALUES (zeroblob(3000000))")
+    with small_disk(tmp_path / "small", 4_000_000) as disk:
+        database = open_database(_settings(path), scratch_dir=disk)
+        with pytest.raises(LocalIOError, match="while ownCloud is frozen"):
+            database.held_bytes()
+    roomy = open_database(_settings(path), scratch_dir=tmp_path)
+    assert roomy.held_bytes() == path.stat().st_size

@@ -80,7 +80,7 @@ class FilePasses:
         for number in range(self.context.config.backup.live_passes):
             name = "Storing what has changed while users go on working"
             monitor.step(name if number == 0 else f"{name}, pass {number + 1}")
-            self.once(monitor)
+            self.once(monitor, tries_again=False)
             self.repository.writer.flush()
             shrinking = left_bytes is None or self.latest_bytes < left_bytes * SHRINKING_SHARE
             if self.latest_bytes <= SMALL_CHANGE_BYTES or not shrinking:
@@ -92,18 +92,25 @@ class FilePasses:
         monitor: Monitor,
         *,
         sources: Sequence[Source] | None = None,
+        tries_again: bool = True,
     ) -> None:
         """Go through the files once.
 
         Args:
             monitor: is told of progress and problems.
             sources: what to read; None: what `sources` returns now.
+            tries_again: whether this is the last pass, so that what fails is tried once more.
 
         Raises:
             LocalIOError: a folder cannot be read.
             OcsnapError: something could not be stored.
         """
-        archiver = Archiver(self.repository, clock=self.context.clock, monitor=monitor)
+        archiver = Archiver(
+            self.repository,
+            clock=self.context.clock,
+            monitor=monitor,
+            tries_again=tries_again,
+        )
         figures = Statistics()
         self.scan_seconds = self.read_seconds = 0.0
         self.present = []

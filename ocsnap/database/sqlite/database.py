@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tempfile
 from contextlib import closing, contextmanager
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ocsnap.database.sqlite.dump import SqliteDump, quoted, read_info
 from ocsnap.database.sqlite.failures import explained
-from ocsnap.errors import DatabaseError
+from ocsnap.errors import DatabaseError, LocalIOError
+from ocsnap.units import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,11 +56,20 @@ class SqliteDatabase:
             return connection.execute(sql, tuple(parameters)).fetchall()
 
     def held_bytes(self) -> int:
-        """Return twice its size, for the private copy and its dump; see `Database.held_bytes`."""
+        """Return its size, once there is room for the private copy; see `Database.held_bytes`."""
         try:
-            return 2 * self._path.stat().st_size
+            size_bytes = self._path.stat().st_size
+            free_bytes = shutil.disk_usage(self._scratch_dir).free
         except OSError as error:
-            raise DatabaseError(f"{self._path}: cannot be read: {error.strerror}.") from error
+            raise DatabaseError(f"{error.filename}: cannot be read: {error.strerror}.") from error
+        # The dump may go to the same disk.
+        if free_bytes < 2 * size_bytes:
+            raise LocalIOError(
+                f"{self._scratch_dir} has {size(free_bytes)} free, and a copy of the database and"
+                f" its dump may take {size(2 * size_bytes)} while ownCloud is frozen.",
+                hint="Make room, or move backup.state_dir to a larger disk.",
+            )
+        return size_bytes
 
     @contextmanager
     def freeze(self) -> Iterator[Dump]:
