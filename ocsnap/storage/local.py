@@ -22,7 +22,7 @@ from ocsnap.errors import (
     TransientStorageError,
 )
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
-from ocsnap.storage.storage import ObjectInfo
+from ocsnap.storage.storage import LONGEST_OBJECT_BYTES, ObjectInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,10 +92,24 @@ class LocalStorage:
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Return an object's bytes; see `Storage.get`."""
         check_range(offset, length)
-        with self._explained("read", name), self._path(name).open("rb", buffering=0) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
-            end = size_bytes if length is None else min(size_bytes, offset + length)
-            return _read(file.fileno(), offset, max(0, end - offset))
+        path = self._path(name)
+        with self._explained("read", name):
+            # Without waiting: what lies there may be a pipe that nobody writes to.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
+                    raise FileNotFoundError(errno.ENOENT, "is no file")
+                end = found.st_size if length is None else min(found.st_size, offset + length)
+                if end - offset > LONGEST_OBJECT_BYTES:
+                    raise StorageError(
+                        f"{path}: has {found.st_size} bytes, and no object of ocsnap's is so long.",
+                        hint="Somebody else has put it there.",
+                        name=name,
+                    )
+                return _read(descriptor, offset, max(0, end - offset))
+            finally:
+                os.close(descriptor)
 
     def stat(self, name: str) -> ObjectInfo:
         """Return an object's size; see `Storage.stat`."""

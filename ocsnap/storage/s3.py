@@ -20,13 +20,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from ocsnap.errors import ObjectExistsError, ObjectMissingError, StorageError, TransientStorageError
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
 from ocsnap.storage.s3_body import Body
 from ocsnap.storage.s3_errors import Explainer
-from ocsnap.storage.storage import DELETE_BATCH_OBJECTS, LIST_PAGE_OBJECTS, ObjectInfo
+from ocsnap.storage.storage import (
+    DELETE_BATCH_OBJECTS,
+    LIST_PAGE_OBJECTS,
+    LONGEST_OBJECT_BYTES,
+    ObjectInfo,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +44,12 @@ if TYPE_CHECKING:
 
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 _OUT_OF_RANGE = {"InvalidRange", "416"}
+_CONFUSED = (
+    *(ResponseParserError, AttributeError, ArithmeticError),
+    *(LookupError, TypeError, ValueError),
+)
+"""What botocore stumbles with over an answer that is none: it checks hardly any of it."""
+
 _NO_BATCHES = {"NotImplemented", "MethodNotAllowed", "501", "405"}
 
 
@@ -93,6 +105,7 @@ class S3Storage:
 
     def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
         """Store an object; see `Storage.put`."""
+        checked(name)
         with self._explained(name):
             answer = self._send(name, data, sha256)
         return ObjectInfo(
@@ -108,6 +121,7 @@ class S3Storage:
         Away from Amazon, a store that does not know conditional puts lets two processes at the
         very same moment both believe to have been first.
         """
+        checked(name)
         if not self._bucket.amazon and self._exists(name):
             raise ObjectExistsError(f"{name}: is there already.", name=name)
         with self._explained(name):
@@ -124,34 +138,42 @@ class S3Storage:
         if length == 0:
             self.stat(name)
             return b""
-        request = {} if offset == 0 and length is None else {"Range": _range(offset, length)}
+        request = self._object(name)
+        ranged = offset != 0 or length is not None
+        if ranged:
+            request["Range"] = _range(offset, length)
         with self._explained(name):
             try:
-                answer = self._client.get_object(**self._object(name), **request)
+                answer = self._client.get_object(**request)
             except ClientError as error:
                 if error.response["Error"].get("Code") in _OUT_OF_RANGE:
                     return b""
                 raise
             with answer["Body"] as body:
-                content: bytes = body.read()
-        if len(content) != answer["ContentLength"]:
+                promised_bytes = int(answer["ContentLength"])
+                if promised_bytes > LONGEST_OBJECT_BYTES:
+                    raise self._explainer.too_long(name, promised_bytes)
+                content: bytes = body.read(promised_bytes + 1)
+        if len(content) != promised_bytes:
             raise TransientStorageError(f"{name}: the answer was cut short.", name=name)
-        if request and "ContentRange" not in answer:
+        if ranged and "ContentRange" not in answer:
             return content[offset:] if length is None else content[offset : offset + length]
         return content
 
     def stat(self, name: str) -> ObjectInfo:
         """Return an object's size and checksums; see `Storage.stat`."""
-        request = {"ChecksumMode": "ENABLED"} if self._bucket.amazon else {}
+        request = self._object(name)
+        if self._bucket.amazon:
+            request["ChecksumMode"] = "ENABLED"
         with self._explained(name):
-            answer = self._client.head_object(**self._object(name), **request)
-        return ObjectInfo(
-            name=name,
-            size_bytes=answer["ContentLength"],
-            md5=None if _is_encrypted(answer) else _md5(answer.get("ETag", "")),
-            sha256=_sha256(answer) if self._bucket.amazon else None,
-            modified=_seconds(answer.get("LastModified")),
-        )
+            answer = self._client.head_object(**request)
+            return ObjectInfo(
+                name=name,
+                size_bytes=answer["ContentLength"],
+                md5=None if _is_encrypted(answer) else _md5(answer.get("ETag", "")),
+                sha256=_sha256(answer) if self._bucket.amazon else None,
+                modified=_seconds(answer.get("LastModified")),
+            )
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Find objects; see `Storage.list`.
@@ -166,22 +188,29 @@ class S3Storage:
         }
         while True:
             page = self._page(request)
-            for entry in page.get("Contents", ()):
-                name = entry["Key"].removeprefix(self._bucket.prefix)
-                if is_name(name):
-                    md5 = _md5(entry.get("ETag", ""))
-                    modified = _seconds(entry.get("LastModified"))
-                    yield ObjectInfo(name, entry["Size"], md5, sha256=None, modified=modified)
+            with self._explained(""):
+                found = [*self._infos(page)]
+            yield from found
             if not page.get("IsTruncated"):
                 return
-            if not page.get("NextContinuationToken"):
+            token = page.get("NextContinuationToken")
+            if not token or token == request.get("ContinuationToken"):
                 raise StorageError("The store breaks its listing off and cannot go on.")
-            request["ContinuationToken"] = page["NextContinuationToken"]
+            request["ContinuationToken"] = token
+
+    def _infos(self, page: dict[str, Any]) -> Iterator[ObjectInfo]:
+        for entry in page.get("Contents", ()):
+            name = entry["Key"].removeprefix(self._bucket.prefix)
+            if is_name(name):
+                md5 = _md5(entry.get("ETag", ""))
+                modified = _seconds(entry.get("LastModified"))
+                yield ObjectInfo(name, entry["Size"], md5, sha256=None, modified=modified)
 
     def delete(self, name: str) -> None:
         """Remove an object; see `Storage.delete`."""
+        request = self._object(name)
         with self._explained(name):
-            self._client.delete_object(**self._object(name))
+            self._client.delete_object(**request)
 
     def delete_all(self, names: Iterable[str]) -> None:
         """Remove many objects, a thousand in a request; see `Storage.delete_all`."""
@@ -269,6 +298,8 @@ class S3Storage:
             yield
         except (BotoCoreError, ClientError, HTTPError) as error:
             raise self._explainer.explain(error, name) from error
+        except _CONFUSED as error:
+            raise self._explainer.no_store() from error
 
 
 def _range(offset: int, length: int | None) -> str:

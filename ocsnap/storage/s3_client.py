@@ -54,6 +54,7 @@ def make_client(config: RepositoryConfig, *, amazon: bool) -> S3Client:
         )
         if not amazon:
             client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
+            client.meta.events.register("before-call.s3", _stay_here)
     except (BotoCoreError, ValueError, OSError) as error:
         raise ConfigError(
             f"repository: {str(error).rstrip('.')}.",
@@ -67,6 +68,11 @@ def _add_md5(params: dict[str, Any], **_: object) -> None:
     """Give a request what older stores demand; boto3 sends a CRC-32, which they do not know."""
     digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
     params["headers"]["Content-MD5"] = base64.b64encode(digest).decode("ascii")
+
+
+def _stay_here(context: dict[str, Any], **_: object) -> None:
+    """Keep botocore from asking for another region, over and over: there is one endpoint only."""
+    context.setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _client_config(*, amazon: bool) -> Config:

@@ -195,6 +195,19 @@ class Explainer:
             return StorageError(sentence, hint=f'Set repository.region = "{actual}".')
         return StorageError(sentence, hint="Set repository.region to the bucket's own.")
 
+    def too_long(self, name: str, size_bytes: int) -> StorageError:
+        """Return the error for an object that is longer than any of ocsnap's.
+
+        Args:
+            name: the object.
+            size_bytes: how long the store says it is.
+        """
+        return StorageError(
+            f"{self._subject(name)}: has {size_bytes} bytes, and no object of ocsnap's is so long.",
+            hint="Somebody else has put it there.",
+            name=name,
+        )
+
     def no_store(self) -> StorageError:
         """Return the error for an answer that no S3 store gives."""
         return StorageError(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from ocsnap.units import MIB
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -20,6 +22,10 @@ LIST_PAGE_OBJECTS = 1000
 
 DELETE_BATCH_OBJECTS = 1000
 """Most objects that S3 removes in one request (S3 API Reference, DeleteObjects)."""
+
+
+LONGEST_OBJECT_BYTES = 256 * MIB
+"""Several times what any object of ocsnap's has: a store that sends more fills no memory here."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Storage(Protocol):
         Raises:
             ObjectMissingError: there is no object of that name.
             TransientStorageError: among others, the answer was cut short.
-            StorageError: it could not be read.
+            StorageError: it could not be read, or is longer than `LONGEST_OBJECT_BYTES`.
         """
         ...
 

@@ -24,11 +24,13 @@ from ocsnap.errors import (
     AccessDeniedError,
     NoRepositoryError,
     ObjectExistsError,
+    ObjectMissingError,
     StorageError,
     TransientStorageError,
 )
 from ocsnap.storage.factory import open_storage
 from ocsnap.storage.local import ABANDONED_AFTER_SECONDS, INCOMING, LocalStorage
+from ocsnap.storage.storage import LONGEST_OBJECT_BYTES
 from tests.storage.objects import DATA, NAME, create, put
 
 if TYPE_CHECKING:
@@ -63,6 +65,25 @@ def test_only_the_owner_can_read(storage: LocalStorage, folder: Path):
     modes = {path.stat().st_mode & 0o777 for path in found if path.is_dir()}
     assert modes == {0o700}
     assert {path.stat().st_mode & 0o777 for path in found if path.is_file()} == {0o600}
+
+
+def test_what_is_no_file_is_no_object(storage: LocalStorage, folder: Path):
+    """A pipe that nobody writes to would be read for ever."""
+    put(storage, "packs/1")
+    os.mkfifo(folder / "packs" / "2")
+    (folder / "packs" / "3").mkdir()
+    (folder / "packs" / "4").symlink_to("/dev/zero")
+    for name in ("packs/2", "packs/3", "packs/4"):
+        with pytest.raises(ObjectMissingError):
+            storage.get(name)
+
+
+def test_an_object_that_would_fill_the_memory_is_not_read(storage: LocalStorage, folder: Path):
+    put(storage, "packs/1")
+    os.truncate(folder / "packs" / "1", LONGEST_OBJECT_BYTES + 1)
+    with pytest.raises(StorageError, match="no object of ocsnap's is so long"):
+        storage.get("packs/1")
+    assert storage.get("packs/1", length=3) == DATA[:3]
 
 
 def test_nothing_is_left_beside_the_objects(storage: LocalStorage, folder: Path):
