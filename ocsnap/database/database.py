@@ -136,7 +136,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
                     hint="Use a newer ocsnap.",
                 )
             return msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise DatabaseError(f"The manifest of the database dump is damaged: {error}.") from None
 
 

@@ -47,6 +47,33 @@ def test_a_script_that_breaks_off_is_noticed(data: st.DataObject) -> None:
         list(script.ScriptReader([text[:end]], "x.sql").statements())
 
 
+@pytest.mark.parametrize(
+    "length", [b"", b"many", b"-5", b"1.5", b"2000000000", b"9" * 5000, b"\xff", b"5 5"]
+)
+def test_a_length_that_no_statement_has_is_refused(length: bytes) -> None:
+    text = b"-- statement: " + length + b" bytes\nDROP;\n" + script.closing("0 rows")
+    with pytest.raises(DatabaseError, match="no possible length"):
+        list(script.ScriptReader([text], "x.sql").statements())
+
+
+@given(
+    st.lists(
+        st.binary(max_size=30)
+        | st.sampled_from(
+            [b"-- statement: ", b"-- completed: ", b"5 bytes\n", b";\n", b"DELIMITER "]
+        )
+    ),
+    st.integers(1, 50),
+)
+def test_any_bytes_are_statements_or_a_script_that_breaks_off(
+    parts: list[bytes], size: int
+) -> None:
+    try:
+        list(script.ScriptReader(_pieces(b"".join(parts), size), "x.sql").statements())
+    except DatabaseError as error:
+        assert error.message  # noqa: PT017 - any other error ends the test
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)))
 def test_tables_have_streams_with_plain_names(tables: list[str]) -> None:
     streams = {table_stream(table) for table in tables}

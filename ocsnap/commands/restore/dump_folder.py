@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _CHUNK_BYTES: Final = MIB
 
@@ -21,9 +23,17 @@ class DumpFolder:
         self._folder = folder
 
     def names(self) -> list[str]:
-        """Return the names of all streams."""
-        files = (path for path in self._folder.rglob("*") if path.is_file())
-        return sorted(path.relative_to(self._folder).as_posix() for path in files)
+        """Return the names of all streams.
+
+        A link is none: no dump has any, and one that somebody else wrote could lead to any file.
+        """
+        names = []
+        for folder, _, files in os.walk(self._folder):
+            for name in files:
+                path = Path(folder, name)
+                if stat.S_ISREG(path.lstat().st_mode):
+                    names.append(path.relative_to(self._folder).as_posix())
+        return sorted(names)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Return the bytes of a stream."""

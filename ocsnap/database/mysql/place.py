@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ocsnap.database.settings import DatabaseSettings
     from ocsnap.monitor import Monitor
 
+_CHARSET_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _DENIED = {ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, NEEDS_SUPER}
 
 
@@ -102,7 +104,14 @@ def prepared(
 
 
 def charset_clause(charset: str, collation: str) -> str:
-    """Return what CREATE DATABASE wants to hear of character sets."""
+    """Return what CREATE DATABASE wants to hear of character sets.
+
+    Raises:
+        DatabaseError: one of them is no such name.
+    """
+    for name in (charset, collation):
+        if not _CHARSET_NAME.fullmatch(name):
+            raise DatabaseError(f"{name[:64]!r} is the name of no character set.")
     return f"CHARACTER SET {charset} COLLATE {collation}"
 
 

@@ -11,6 +11,7 @@ and the rows of an INSERT, one a line, contain no line break: only its last line
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ocsnap.errors import DatabaseError
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 _LENGTH_MARK = b"-- statement: "
 _SUMMARY_MARK = b"-- completed: "
+_LENGTH = re.compile(rb"(\d{1,10}) bytes\n")
+_LONGEST_BYTES = 2**30
+"""No server takes a longer statement (MySQL 5.6 Reference Manual, max_allowed_packet)."""
+
 _END = b";\n"
 _DELIMITER = b"$$"
 _SKIPPED = (b"--", b"DELIMITER ", _DELIMITER, b"\n")
@@ -109,14 +114,16 @@ class ScriptReader:
         """Return the statements, one after the other, without what ends them.
 
         Raises:
-            DatabaseError: the script breaks off or has no summary at its end.
+            DatabaseError: the script breaks off, has no summary at its end, or tells a length that
+                no statement has.
         """
         while (line := self._line()) is not None:
             if line.startswith(_LENGTH_MARK):
-                yield self._exactly(int(line.removeprefix(_LENGTH_MARK).split()[0]))
+                yield self._exactly(self._length(line.removeprefix(_LENGTH_MARK)))
                 self._until(b"\n")
             elif line.startswith(_SUMMARY_MARK):
-                self.summary = line.removeprefix(_SUMMARY_MARK).decode().rstrip("\n")
+                summary = line.removeprefix(_SUMMARY_MARK).rstrip(b"\n")
+                self.summary = summary.decode("utf-8", "backslashreplace")
             elif line.startswith(_SKIPPED):
                 continue
             elif line.endswith(_END):
@@ -125,6 +132,16 @@ class ScriptReader:
                 yield line + self._until(_END)[: -len(_END)]
         if self.summary is None:
             raise self._broken()
+
+    def _length(self, text: bytes) -> int:
+        told = _LENGTH.fullmatch(text)
+        length = int(told[1]) if told else _LONGEST_BYTES + 1
+        if length > _LONGEST_BYTES:
+            raise DatabaseError(
+                f"{self._name} of the database dump has a statement of no possible length.",
+                hint="Restore another snapshot.",
+            )
+        return length
 
     def _line(self) -> bytes | None:
         if not self._buffer and not self._more():

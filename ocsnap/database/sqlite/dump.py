@@ -72,8 +72,15 @@ def quoted(name: str) -> str:
 
 
 def open_quiet(path: Path) -> sqlite3.Connection:
-    """Open a file that nobody else uses, without making journals beside it."""
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+    """Open a file that nobody else uses, without making journals beside it.
+
+    It may be somebody's trap, so nothing in its schema may call what is not harmless (SQLite,
+    "Defense Against The Dark Arts", 1.2).
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
 
 
 class SqliteDump:

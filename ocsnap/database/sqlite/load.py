@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
 from contextlib import closing, contextmanager
@@ -43,10 +42,11 @@ def load(
     target = Path(settings.name)
     (stream,) = manifest.others
     monitor.step("Loading the database")
-    with explained("loading", target), _private_file(target) as new:
-        size = _write(new, reader.chunks(stream), monitor)
-        _check(new, manifest, target)
-        _take_owner_and_mode(new, target)
+    with explained("loading", target), _private_file(target) as (new, descriptor):
+        size = _write(descriptor, reader.chunks(stream), monitor)
+        # By its descriptor: the folder may be the web server's, who could put a link in its place.
+        _check(Path(f"/proc/self/fd/{descriptor}"), manifest, target)
+        _take_owner_and_mode(descriptor, target)
         now = clock.now()
         when = time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + f"{int(now % 1 * 1000):03}"
         kept = _swap(new, target, target.with_name(f"{target.name}.before_{when}"))
@@ -61,18 +61,18 @@ def load(
 
 
 @contextmanager
-def _private_file(target: Path) -> Iterator[Path]:
+def _private_file(target: Path) -> Iterator[tuple[Path, int]]:
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(descriptor)
     try:
-        yield Path(name)
+        yield Path(name), descriptor
     finally:
+        os.close(descriptor)
         Path(name).unlink(missing_ok=True)
 
 
-def _write(path: Path, chunks: Iterator[bytes], monitor: Monitor) -> int:
+def _write(descriptor: int, chunks: Iterator[bytes], monitor: Monitor) -> int:
     size = 0
-    with path.open("wb") as file:
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
         for chunk in chunks:
             file.write(chunk)
             size += len(chunk)
@@ -96,16 +96,16 @@ def _check(path: Path, manifest: Manifest, target: Path) -> None:
         raise DatabaseError(f"The dump of {target} has not the rows it should: {differing}.")
 
 
-def _take_owner_and_mode(new: Path, target: Path) -> None:
+def _take_owner_and_mode(descriptor: int, target: Path) -> None:
     if target.exists():
         like = target.stat()
         mode = like.st_mode & 0o777
     else:
         like = target.parent.stat()
         mode = NEW_FILE_MODE
-    new.chmod(mode)
     if os.geteuid() == 0:
-        shutil.chown(new, like.st_uid, like.st_gid)
+        os.fchown(descriptor, like.st_uid, like.st_gid)
+    os.fchmod(descriptor, mode)
 
 
 def _swap(new: Path, target: Path, kept: Path) -> Path | None:
