@@ -43,6 +43,9 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         str | None,
         typer.Option("--database-name", help="Load the database under this name instead."),
     ] = None,
+    devices: Annotated[
+        bool, typer.Option("--devices", help="Make device nodes, too; only root may.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> int:
     """Get files and database back as they were.
@@ -71,7 +74,11 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     if database_name is not None and Part.DATABASE not in parts:
         raise typer.BadParameter("--database-name goes with --db.")
     wanted = RestoreOptions(
-        parts=parts, snapshot=snapshot, target=target, database_name=database_name
+        parts=parts,
+        snapshot=snapshot,
+        target=target,
+        database_name=database_name,
+        devices=devices,
     )
     if not yes and not sys.stdin.isatty() and target is None:
         raise RefusedError(

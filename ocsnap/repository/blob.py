@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import zstandard
@@ -20,6 +20,12 @@ NOT_SOUND: Final = (msgspec.MsgspecError, zstandard.ZstdError, ValueError, Recur
 that of UTF-8."""
 
 Buffer = bytes | bytearray | memoryview
+
+Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+"""A SHA-256 in a record; anything else would give names that no storage takes."""
+
+Length = Annotated[int, msgspec.Meta(ge=0, lt=2**48)]
+"""A number of bytes in a record: as much as SQLite can add up a thousand times over."""
 
 
 class BlobKind(StrEnum):

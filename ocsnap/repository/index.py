@@ -8,7 +8,7 @@ import msgspec
 import zstandard
 
 from ocsnap.errors import DamagedError
-from ocsnap.repository.blob import NOT_SOUND, BlobKind
+from ocsnap.repository.blob import NOT_SOUND, BlobKind, Digest, Length
 from ocsnap.repository.pack import PackedBlob, decompress
 from ocsnap.units import GIB
 
@@ -31,9 +31,9 @@ class IndexedPack(msgspec.Struct, frozen=True, array_like=True):
         blobs: what it holds.
     """
 
-    pack: bytes
+    pack: Digest
     kind: BlobKind
-    size_bytes: int
+    size_bytes: Length
     md5: bytes
     blobs: list[PackedBlob]
 

@@ -14,7 +14,7 @@ import msgspec
 import zstandard
 
 from ocsnap.errors import DamagedError
-from ocsnap.repository.blob import NOT_SOUND
+from ocsnap.repository.blob import NOT_SOUND, Digest, Length
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class PackedBlob(msgspec.Struct, frozen=True, array_like=True, gc=False):
         raw_bytes: the blob's own length.
     """
 
-    blob: bytes
-    offset: int
-    frame_bytes: int
-    raw_bytes: int
+    blob: Digest
+    offset: Length
+    frame_bytes: Length
+    raw_bytes: Length
 
 
 def trailer(blobs: Sequence[PackedBlob]) -> bytes:
@@ -83,7 +83,7 @@ def read_trailer(plain: Buffer, *, name: str) -> list[PackedBlob]:
             decompress(body, _LONGEST_TRAILER_BYTES, exact=False), type=list[PackedBlob]
         )
         end = len(view) - _TAIL.size - length - _HEAD.size
-        if any(b.offset < 0 or b.frame_bytes < 0 or b.offset + b.frame_bytes > end for b in blobs):
+        if any(b.offset + b.frame_bytes > end for b in blobs):
             raise ValueError("its trailer points outside of it")
     except (struct.error, *NOT_SOUND) as error:
         raise DamagedError(f"{name} is no sound pack: {error}.", name=name) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,12 +15,17 @@ from ocsnap.repository.blob import NOT_SOUND
 from ocsnap.repository.tree import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocsnap.repository.blob import Buffer
 
 FORMAT: Final = 1
 FOLDER: Final = "snapshots/"
 SHORT_ID: Final = 8
 _TIME: Final = "%Y%m%dT%H%M%SZ"
+_PLAIN_PATH: Final = re.compile(rb"(/[^/\0]+)+")
+_UPWARDS: Final = frozenset({b".", b".."})
+_NO_USERS: Final = frozenset({"", ".", ".."})
 
 Moment = Annotated[float, msgspec.Meta(ge=0, lt=253_402_300_800)]
 """Seconds since the epoch, before the year 10000, which no calendar here knows."""
@@ -198,7 +204,8 @@ def decode(data: Buffer, *, name: str) -> Snapshot:
         The snapshot.
 
     Raises:
-        DamagedError: it cannot be read, or is of a later format.
+        DamagedError: it cannot be read, is of a later format, or names places that a restore could
+            be led astray by.
     """
     try:
         snapshot = msgspec.json.decode(data, type=Snapshot)
@@ -210,4 +217,24 @@ def decode(data: Buffer, *, name: str) -> Snapshot:
             name=name,
             hint="Use a newer ocsnap.",
         )
+    for text in _odd_places(snapshot):
+        raise DamagedError(f"{name} names a place that no backup has: {text!r}.", name=name)
     return snapshot
+
+
+def _odd_places(snapshot: Snapshot) -> Iterator[str | bytes]:
+    """Find paths that lead elsewhere than they seem to: `/data/../etc` is not below `/data`."""
+    for root in snapshot.roots:
+        if root.kind is not RootKind.DATABASE and not _is_plain(root.path):
+            yield root.path
+        if root.kind is RootKind.HOME and root.name in _NO_USERS:
+            yield root.name
+    owncloud = snapshot.owncloud
+    if owncloud.database_kind == "sqlite3":
+        path = owncloud.database_name.encode("utf-8", "surrogateescape")
+        if path.startswith(b"/") and not _is_plain(path):
+            yield owncloud.database_name
+
+
+def _is_plain(path: bytes) -> bool:
+    return _PLAIN_PATH.fullmatch(path) is not None and _UPWARDS.isdisjoint(path.split(b"/"))

@@ -92,7 +92,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     target: bytes = b""
     subtree: tuple[bytes, ...] = ()
     entries: _Count = 0
-    device: int = 0
+    device: _Count = 0
     sparse: bool = False
     unsteady: bool = False
 

@@ -17,6 +17,7 @@ from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.pack import read_trailer
 from ocsnap.repository.reader import promised, unpack
 from ocsnap.repository.rescue import kit
+from ocsnap.snapshot.promise import Promise
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
-    from ocsnap.repository.snapshot import StoredSnapshot
+    from ocsnap.repository.snapshot import Root, StoredSnapshot
     from ocsnap.repository.tree import Entry
     from ocsnap.storage.storage import ObjectInfo
 
@@ -210,18 +211,20 @@ class Checker:
                 stored = self._repository.snapshot(name)
                 genuine.update(stored.snapshot.rescue)
                 for root in stored.snapshot.roots:
-                    self._walk(stored, root.path, root.entry)
+                    self._walk(stored, root)
             self._report.snapshots += 1
         for name in sorted(present):
             if name.startswith(kit.FOLDER) and name not in genuine:
                 self._monitor.note(f"{name} is named by no snapshot: do not run or believe it.")
 
-    def _walk(self, stored: StoredSnapshot, path: bytes, root: Entry) -> None:
+    def _walk(self, stored: StoredSnapshot, root: Root) -> None:
         """Look for files of which a part is lost."""
-        waiting = [(path, root)]
+        promise = Promise(root)
+        waiting = [(root.path, root.entry)]
         while waiting:
             folder, directory = waiting.pop()
             for entry in self._listing(stored, folder, directory):
+                promise.take(entry)
                 child = folder + b"/" + entry.name
                 if entry.is_directory:
                     waiting.append((child, entry))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from ocsnap.repository.tree import Entry
 
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a file system says that takes nothing more."""
+
 _HOLE_BYTES: Final = 64 * 1024
 _REFUSED: Final = (
     *(errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EINVAL),
@@ -46,16 +49,27 @@ def write_at(descriptor: int, data: memoryview, offset: int, *, sparse: bool) ->
             write_at(descriptor, part, offset + start, sparse=False)
 
 
-def make_special(path: bytes, entry: Entry) -> bool:
-    """Make a symbolic link or a named pipe.
+def make_special(path: bytes, entry: Entry, *, devices: bool) -> bool:
+    """Make a symbolic link, a named pipe or a device.
+
+    Args:
+        path: where nothing stands yet.
+        entry: what to make.
+        devices: whether devices are made, which only root may: whoever can open one reaches past
+            all files' rights, and no ownCloud needs any.
 
     Returns:
-        Whether it was made: sockets belong to running programs, and devices are never made.
+        Whether it was made: sockets belong to running programs.
+
+    Raises:
+        OSError: the file system refuses it.
     """
     if stat.S_ISLNK(entry.mode):
         os.symlink(entry.target, path)
     elif stat.S_ISFIFO(entry.mode):
         os.mkfifo(path, 0o600)
+    elif devices and (stat.S_ISCHR(entry.mode) or stat.S_ISBLK(entry.mode)):
+        os.mknod(path, stat.S_IFMT(entry.mode) | 0o600, entry.device)
     else:
         return False
     return True
@@ -100,6 +114,8 @@ def has_content(path: bytes, content: bytes | None) -> bool:
 def _accepted(change: Callable[..., None], *arguments: object, follow_symlinks: bool) -> bool:
     try:
         change(*arguments, follow_symlinks=follow_symlinks)
+    except ValueError:
+        return False  # a name with a NUL in it, which no file system ever gave
     except OSError as error:
         if error.errno not in _REFUSED:
             raise

@@ -15,7 +15,8 @@ from ocsnap.errors import DamagedError, LocalIOError, ObjectMissingError, Ocsnap
 from ocsnap.monitor import Problem
 from ocsnap.repository import tree
 from ocsnap.repository.reader import unpack
-from ocsnap.snapshot.placement import create_file, dress, has_content, make_special, write_at
+from ocsnap.snapshot.placement import FULL, create_file, dress, has_content, make_special, write_at
+from ocsnap.snapshot.promise import Promise
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class RestoreReport:
         files: entries of all kinds.
         size_bytes: sizes of the regular files.
         failed: paths that could not be restored, or not whole.
-        left_out: sockets and devices, which are not restored.
+        left_out: sockets, and devices unless they were asked for.
     """
 
     files: int = 0
@@ -87,17 +88,26 @@ _Needs = dict[bytes, list[_Piece]]
 class Restorer:
     """Restores roots from one repository."""
 
-    def __init__(self, repository: Repository, *, monitor: Monitor, owners: bool) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        monitor: Monitor,
+        owners: bool,
+        devices: bool = False,
+    ) -> None:
         """Prepare.
 
         Args:
             repository: where to read from; synchronised.
             monitor: is told of progress and of what cannot be restored.
             owners: whether to set owners, which only root may.
+            devices: whether to make devices, which only root may.
         """
         self._repository = repository
         self._monitor = monitor
         self._owners = owners
+        self._devices = devices
 
     def restore(self, placements: Sequence[Placement]) -> RestoreReport:
         """Build the folders of several roots at once, so that a pack serves all of them.
@@ -110,9 +120,12 @@ class Restorer:
 
         Raises:
             LocalIOError: the target cannot be written.
+            DamagedError: a tree is far larger than its snapshot says.
             OcsnapError: the storage or the key fails.
         """
-        run = _Restoration(self._repository, self._monitor, owners=self._owners)
+        run = _Restoration(
+            self._repository, self._monitor, owners=self._owners, devices=self._devices
+        )
         try:
             run.restore(placements)
         except OSError as error:
@@ -133,11 +146,13 @@ class _Restoration:
         monitor: Monitor,
         *,
         owners: bool,
+        devices: bool,
     ) -> None:
         self.report = RestoreReport()
         self._repository = repository
         self._monitor = monitor
         self._owners = owners
+        self._devices = devices
         self._lock = threading.Lock()
         self._directories: list[tuple[bytes, Entry]] = []
         self._hard_links: list[tuple[bytes, bytes]] = []
@@ -150,7 +165,7 @@ class _Restoration:
     def restore(self, placements: Sequence[Placement]) -> None:
         for placement in placements:
             self._first_names = {}  # inode numbers say nothing across file systems
-            self._make_names(placement.root.entry, placement.target)
+            self._make_names(placement.root, placement.target)
         self._write_contents()
         for path, special in self._specials:
             self._place_special(path, special)
@@ -161,13 +176,15 @@ class _Restoration:
 
     # -- names -------------------------------------------------------------------------------
 
-    def _make_names(self, root: Entry, target: bytes) -> None:
-        waiting = [(target, root)]
+    def _make_names(self, root: Root, target: bytes) -> None:
+        waiting = [(target, root.entry)]
+        promise = Promise(root)
         while waiting:
             path, entry = waiting.pop()
             os.mkdir(path, 0o700)
             self._directories.append((path, entry))
             for child in self._listing(path, entry):
+                promise.take(child)
                 child_path = path + b"/" + child.name
                 self.report.files += 1
                 if child.is_directory:
@@ -193,17 +210,22 @@ class _Restoration:
                 return
         pieces = entry.pieces()
         file = _File(path, entry, len(pieces))
+        if sum(piece.length for piece in pieces) != entry.size_bytes:
+            self._break(file, "its parts are not as long together as the file is")
+            return
+        locations = [self._repository.cache.find(piece.blob) for piece in pieces]
+        if None in locations:
+            self._break(file, "the repository has not all of its content")
+            return
         if len(pieces) != 1:
             self._prepare(file)
         if not pieces:
             self._finish(file)
             return
         offset = 0
-        for extent in pieces:
-            location = self._repository.cache.find(extent.blob)
+        for extent, location in zip(pieces, locations, strict=True):
             if location is None:
-                self._break(file, "the repository has not all of its content")
-                return
+                raise AssertionError("a lost piece was passed over")
             needs = self._packs.setdefault(location.pack, {})
             piece = _Piece(file, offset, extent.offset, extent.length)
             needs.setdefault(extent.blob, []).append(piece)
@@ -309,7 +331,14 @@ class _Restoration:
     # -- what comes last ---------------------------------------------------------------------
 
     def _place_special(self, path: bytes, entry: Entry) -> None:
-        if not make_special(path, entry):
+        try:
+            made = make_special(path, entry, devices=self._devices)
+        except (OSError, ValueError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise
+            self._failed(path, f"it cannot be made here: {error}")
+            return
+        if not made:
             self.report.left_out.append(os.fsdecode(path))
             return
         self._dress(path, path, entry)

@@ -68,8 +68,8 @@ TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
 ROOTS = st.builds(
     Root,
     kind=st.sampled_from(RootKind),
-    name=TEXTS,
-    path=st.binary(max_size=50),
+    name=TEXTS.filter(lambda name: name not in {"", ".", ".."}),
+    path=st.lists(NAMES, min_size=1, max_size=3).map(lambda names: b"/" + b"/".join(names)),
     entry=ENTRIES,
     etag=st.none() | TEXTS,
     files=SIZES,
@@ -307,6 +307,78 @@ def test_a_repository_id_that_could_lead_elsewhere_is_damage(repository: str):
     )
     with pytest.raises(DamagedError):
         descriptions.decode(descriptions.encode(description))
+
+
+SNAPSHOT = Snapshot(
+    repository="0" * 32,
+    started=0.0,
+    finished=0.0,
+    host="cloud",
+    program="test",
+    parent=None,
+    owncloud=OwncloudRecord(
+        version="10",
+        root="/var/www/owncloud",
+        data_dir="/data",
+        table_prefix="oc_",
+        database_kind="sqlite3",
+        database_name="/data/owncloud.db",
+        maintenance=False,
+    ),
+    roots=[],
+)
+
+
+@pytest.mark.parametrize("kind", [RootKind.CONFIG, RootKind.DATA, RootKind.HOME])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(b"", b"/", b"data", b"//data", b"/data/", b"/data//u1", b"../data", b"/data\0"),
+        *(b"/data/../etc", b"/data/..", b"/data/./u1", b"/.."),
+    ],
+)
+def test_a_tree_with_a_path_that_leads_astray_is_damage(kind: RootKind, path: bytes):
+    """`/data/../etc` begins with `/data/`: below a target it would lead out of it."""
+    root = Root(kind=kind, name="u1", path=path, entry=PLAIN_ENTRY)
+    data = snapshots.encode(msgspec.structs.replace(SNAPSHOT, roots=[root]))
+    with pytest.raises(DamagedError, match="place that no backup has"):
+        snapshots.decode(data, name="snapshots/x")
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_home_that_is_no_user_s_is_damage(name: str):
+    root = Root(kind=RootKind.HOME, name=name, path=b"/elsewhere/u1", entry=PLAIN_ENTRY)
+    data = snapshots.encode(msgspec.structs.replace(SNAPSHOT, roots=[root]))
+    with pytest.raises(DamagedError, match="place that no backup has"):
+        snapshots.decode(data, name="snapshots/x")
+
+
+def test_a_database_file_that_leads_astray_is_damage():
+    owncloud = msgspec.structs.replace(
+        SNAPSHOT.owncloud, database_name="/data/../etc/cron.d/owncloud.db"
+    )
+    data = snapshots.encode(msgspec.structs.replace(SNAPSHOT, owncloud=owncloud))
+    with pytest.raises(DamagedError, match="place that no backup has"):
+        snapshots.decode(data, name="snapshots/x")
+
+
+@pytest.mark.parametrize(
+    ("pack", "blob", "number"),
+    [
+        (b"", b"b" * 32, 1),
+        (b"p" * 31, b"b" * 32, 1),
+        (b"p" * 32, b"b" * 33, 1),
+        (b"p" * 32, b"b" * 32, -1),
+        (b"p" * 32, b"b" * 32, 2**63),
+        (b"p" * 32, b"b" * 32, 2**64 - 1),
+    ],
+)
+def test_an_index_that_neither_storage_nor_cache_takes_is_damage(
+    pack: bytes, blob: bytes, number: int
+):
+    listed = [1, [[pack, "packs", 1, b"", [[blob, number, 1, 1]]]]]
+    with pytest.raises(DamagedError):
+        indexes.decode(zstandard.compress(msgspec.msgpack.encode(listed)), name="index/x")
 
 
 @pytest.mark.parametrize("number", [0, 2, 99])

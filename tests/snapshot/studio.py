@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ocsnap.clock import Clock
     from ocsnap.repository.repository import Repository
-    from ocsnap.repository.snapshot import StoredSnapshot
+    from ocsnap.repository.snapshot import Root, StoredSnapshot
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.checker import CheckReport
     from ocsnap.snapshot.restorer import RestoreReport
@@ -93,22 +93,41 @@ class Studio:
             previous = parent.snapshot.roots[0] if parent else None
             archived = archiver.archive(source, previous)
             repository.flush()
-            snapshot = Snapshot(
-                repository=repository.id,
+            stored = self.commit(
+                repository,
+                archived.root,
+                parent.id if parent else None,
                 started=started,
-                finished=self.clock.now(),
-                host="cloud",
-                program="test",
-                parent=parent.id if parent else None,
-                owncloud=OWNCLOUD,
-                roots=[archived.root],
                 errors=archived.statistics.errors,
             )
-            stored = repository.commit(snapshot)
-            repository.trim_cache(snapshot)
+            repository.trim_cache(stored.snapshot)
         return Backup(
             stored, archived.statistics, counting.put_bytes, counting.objects_put, monitor
         )
+
+    def commit(
+        self,
+        repository: Repository,
+        root: Root,
+        parent: str | None,
+        *,
+        started: float | None = None,
+        errors: int = 0,
+    ) -> StoredSnapshot:
+        """Store a snapshot of one tree."""
+        now = self.clock.now()
+        snapshot = Snapshot(
+            repository=repository.id,
+            started=now if started is None else started,
+            finished=now,
+            host="cloud",
+            program="test",
+            parent=parent,
+            owncloud=OWNCLOUD,
+            roots=[root],
+            errors=errors,
+        )
+        return repository.commit(snapshot)
 
     @contextmanager
     def counting(self) -> Iterator[Counting]:

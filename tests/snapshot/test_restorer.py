@@ -38,12 +38,17 @@ def folder(repository: Repository, entries: list[Entry], name: bytes = b"") -> E
 
 
 def restore(
-    repository: Repository, entry: Entry, target: Path, *, owners: bool = False
+    repository: Repository,
+    entry: Entry,
+    target: Path,
+    *,
+    owners: bool = False,
+    devices: bool = False,
 ) -> tuple[RestoreReport, SilentMonitor]:
     repository.flush()
     root = Root(kind=RootKind.DATA, name="data", path=b"/data", entry=entry)
     monitor = SilentMonitor()
-    restorer = Restorer(repository, monitor=monitor, owners=owners)
+    restorer = Restorer(repository, monitor=monitor, owners=owners, devices=devices)
     return restorer.restore([Placement(root, os.fsencode(target))]), monitor
 
 
@@ -117,16 +122,32 @@ def test_links_lead_where_they_led_and_nothing_is_written_through_them(
     assert list(outside.iterdir()) == []
 
 
-def test_devices_are_never_made(studio: Studio, tmp_path: Path):
-    device = msgspec.structs.replace(
-        FILE, name=b"sda", mode=stat.S_IFBLK | 0o666, device=os.makedev(8, 0)
-    )
+DEVICE = msgspec.structs.replace(
+    FILE, name=b"sda", mode=stat.S_IFBLK | 0o660, device=os.makedev(8, 0)
+)
+
+
+def test_devices_are_not_made_unless_asked_for(studio: Studio, tmp_path: Path):
     with studio.workshop.opened() as repository:
         report, _ = restore(
-            repository, folder(repository, [device]), tmp_path / "t", owners=os.geteuid() == 0
+            repository, folder(repository, [DEVICE]), tmp_path / "t", owners=os.geteuid() == 0
         )
     assert report.left_out == [str(tmp_path / "t" / "sda")]
     assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_devices_are_made_where_they_are_asked_for(studio: Studio, tmp_path: Path):
+    """Or named as lost, where the system lets nobody make any."""
+    made = tmp_path / "t" / "sda"
+    with studio.workshop.opened() as repository:
+        entries = [DEVICE, file(repository, b"z", b"the rest")]
+        report, _ = restore(repository, folder(repository, entries), tmp_path / "t", devices=True)
+    assert (tmp_path / "t" / "z").read_bytes() == b"the rest"
+    if report.failed:
+        assert report.failed == [str(made)]
+    else:
+        found = made.lstat()
+        assert (found.st_mode, found.st_rdev) == (DEVICE.mode, DEVICE.device)
 
 
 def test_names_of_one_file_stay_one_file_also_when_it_is_lost(studio: Studio, tmp_path: Path):

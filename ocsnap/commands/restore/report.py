@@ -25,12 +25,14 @@ class RestoreOptions:
         snapshot: how the snapshot is named; see `select`.
         target: an empty or absent folder for the files and the dump; None: where they were.
         database_name: load the database under this name instead of its own.
+        devices: make device nodes, which only root may.
     """
 
     parts: frozenset[Part] = ALL_PARTS
     snapshot: str = LATEST
     target: Path | None = None
     database_name: str | None = None
+    devices: bool = False
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
         files: entries restored.
         size_bytes: sizes of the regular files.
         failed: paths that could not be restored, or not whole.
-        left_out: sockets and devices.
+        left_out: sockets, and devices unless they were asked for.
         places: where the files are now.
         kept: where what stood there before is now.
         database: where the database is now; None if none was loaded.

@@ -67,6 +67,8 @@ def restore(
         RefusedError: `confirm` said no, or the target is not empty.
         OcsnapError: nothing was changed.
     """
+    if options.devices and not context.superuser:
+        raise RefusedError("Only root can make devices.", hint="Run as root, or without --devices.")
     folder = state_dir(context)
     with run_lock(folder, "a restore"), closing(connect(context).repository) as repository:
         context.monitor.step("Checking")
@@ -207,7 +209,12 @@ class _Restore:
         monitor.step("Restoring files", total_bytes=total_bytes)
         stack.callback(remove, [move.built.parent for move in layout.moves])
         self._make_folders(layout)
-        restorer = Restorer(self.repository, monitor=monitor, owners=self.context.superuser)
+        restorer = Restorer(
+            self.repository,
+            monitor=monitor,
+            owners=self.context.superuser,
+            devices=self.options.devices,
+        )
         report = restorer.restore(placements)
         lost = [path for path in report.failed if dump and Path(path).is_relative_to(dump)]
         if lost:
