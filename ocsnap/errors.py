@@ -32,6 +32,8 @@ class ExitStatus(IntEnum):
     MAINTENANCE_LEFT_ON = 16
     ALARM = 17
     UNSOUND = 18
+    HOOK_STOPPED = 20
+    HOOK_FAILED = 21
     INTERRUPTED = 130
 
 
@@ -167,6 +169,12 @@ class AlarmError(OcsnapError):
     """A snapshot raised an alarm that nobody has acknowledged, so nothing old may be deleted."""
 
     exit_status = ExitStatus.ALARM
+
+
+class HookError(OcsnapError):
+    """A hook that must succeed before anything is done failed, so nothing was done."""
+
+    exit_status = ExitStatus.HOOK_STOPPED
 
 
 class LocalIOError(OcsnapError):

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocsnap.commands.reporting.hooks import HookPoint
+from ocsnap.commands.reporting.metrics import METRICS
 from ocsnap.database.database import Manifest
-from ocsnap.repository.alarm import Acknowledgement, Alarm
+from ocsnap.repository.alarm import Acknowledgement, Alarm, AlarmKind
 from ocsnap.repository.description import Description
 from ocsnap.repository.index import IndexedPack
 from ocsnap.repository.pack import PackedBlob
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1]
 FORMAT = FOLDER / "docs" / "format.md"
+MONITORING = FOLDER / "docs" / "monitoring.md"
 
 
 @pytest.mark.parametrize(
@@ -44,6 +47,17 @@ def test_the_format_names_every_field_in_its_place(kind: type[msgspec.Struct]):
     assert found, "the document has a table for it"
     table = text.strip().partition("\n\n")[0]
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(kind.__struct_fields__)
+
+
+def test_the_metrics_are_those_that_are_written():
+    rows = re.findall(r"^\| `(ocsnap_\w+)` \| (.+) \|$", MONITORING.read_text(), re.MULTILINE)
+    assert rows == [(metric.name, metric.help) for metric in METRICS]
+
+
+def test_the_hooks_and_alarms_are_those_that_there_are():
+    text = MONITORING.read_text()
+    for name in (*HookPoint, *AlarmKind):
+        assert f"`{name}`" in text
 
 
 def test_every_link_between_documents_leads_somewhere():

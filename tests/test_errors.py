@@ -32,6 +32,8 @@ PROMISED = {
     "MAINTENANCE_LEFT_ON": 16,
     "ALARM": 17,
     "UNSOUND": 18,
+    "HOOK_STOPPED": 20,
+    "HOOK_FAILED": 21,
     "INTERRUPTED": 130,
 }
 
@@ -41,6 +43,7 @@ WITHOUT_A_CLASS = {
     ExitStatus.USAGE,
     ExitStatus.INCOMPLETE,
     ExitStatus.UNSOUND,
+    ExitStatus.HOOK_FAILED,
     ExitStatus.INTERRUPTED,
 }
 

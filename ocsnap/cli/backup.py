@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from ocsnap.cli.output import print_json, print_text
@@ -14,6 +15,7 @@ from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
     from ocsnap.commands.backup.report import BackupReport
+    from ocsnap.commands.reporting.reporter import Told
 
 
 def register(app: typer.Typer) -> None:
@@ -52,6 +54,8 @@ def backup(
     """
     from ocsnap.commands.backup.backup import BackupOptions  # noqa: PLC0415 - see session
     from ocsnap.commands.backup.backup import backup as run  # noqa: PLC0415 - see session
+    from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
+    from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
 
     options = context.obj
     wanted = BackupOptions(
@@ -61,12 +65,20 @@ def backup(
         snapshot_path=snapshot_path,
     )
     with session(options) as world:
-        report = run(world, wanted)
+        done = reported(world, Operation.BACKUP, lambda: run(world, wanted), _told)
+    report = done.result
     if options.json:
         print_json(report)
     else:
         print_text(_text(report))
-    return int(_status(report))
+    return int(done.status)
+
+
+def _told(report: BackupReport) -> Told:
+    from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
+
+    figures: dict[str, Any] = msgspec.to_builtins(report)
+    return Told(_status(report), _text(report), figures, report.failed_hooks)
 
 
 def _status(report: BackupReport) -> ExitStatus:

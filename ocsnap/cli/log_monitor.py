@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from ocsnap import units
+from ocsnap.cli.journal import Priority
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.text import printable
 
@@ -21,11 +22,26 @@ _SECONDS_BETWEEN_LINES = 60.0
 class LogMonitor:
     """Writes a line for each step and problem, and on long work one a minute."""
 
-    def __init__(self, verbosity: Verbosity, clock: Clock, stream: TextIO | None = None) -> None:
-        """Write to `stream`, standard error by default."""
+    def __init__(
+        self,
+        verbosity: Verbosity,
+        clock: Clock,
+        stream: TextIO | None = None,
+        *,
+        journal: bool = False,
+    ) -> None:
+        """Write to a stream.
+
+        Args:
+            verbosity: how much is said.
+            clock: tells the time.
+            stream: where to; None: standard error.
+            journal: whether that is systemd's journal.
+        """
         self._verbosity = verbosity
         self._clock = clock
         self._stream = stream or sys.stderr
+        self._journal = journal
         self._lock = threading.Lock()
         self._step = ""
         self._total_bytes: int | None = None
@@ -51,19 +67,29 @@ class LogMonitor:
     def note(self, text: str) -> None:
         """Write the note."""
         with self._lock:
-            self._say(text)
+            self._say(text, priority=Priority.NOTICE)
 
     def problem(self, problem: Problem) -> None:
         """Write the problem, whatever the verbosity."""
         with self._lock:
-            self._say(f"PROBLEM {problem.subject}: {problem.reason}", Verbosity.QUIET)
+            text = f"PROBLEM {problem.subject}: {problem.reason}"
+            self._say(text, Verbosity.QUIET, Priority.ERROR)
 
     def _progress(self) -> str:
         done = f"{self._files} files, {units.size(self._bytes)}"
         return done if self._total_bytes is None else f"{done} of {units.size(self._total_bytes)}"
 
-    def _say(self, text: str, needed: Verbosity = Verbosity.NORMAL) -> None:
+    def _say(
+        self,
+        text: str,
+        needed: Verbosity = Verbosity.NORMAL,
+        priority: Priority = Priority.INFO,
+    ) -> None:
         self._last_line = self._clock.monotonic()
         if self._verbosity >= needed:
-            moment = datetime.fromtimestamp(self._clock.now(), UTC).astimezone()
-            print(f"{moment:%Y-%m-%d %H:%M:%S} {printable(text)}", file=self._stream, flush=True)
+            head = f"<{priority}>" if self._journal else self._time()
+            print(f"{head}{printable(text)}", file=self._stream, flush=True)
+
+    def _time(self) -> str:
+        moment = datetime.fromtimestamp(self._clock.now(), UTC).astimezone()
+        return f"{moment:%Y-%m-%d %H:%M:%S} "

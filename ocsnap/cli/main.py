@@ -64,7 +64,15 @@ def global_options(  # noqa: PLR0913 - one parameter for each option
 
 
 def _register() -> None:
-    from ocsnap.cli import acknowledge, backup, restore, snapshots, unlock, verify  # noqa: PLC0415 - they import app
+    from ocsnap.cli import (  # noqa: PLC0415 - they import app
+        acknowledge,
+        backup,
+        notify,
+        restore,
+        snapshots,
+        unlock,
+        verify,
+    )
     from ocsnap.cli.browse import cat, diff, find, ls  # noqa: PLC0415 - the same
 
     for module in (
@@ -77,6 +85,7 @@ def _register() -> None:
         diff,
         cat,
         acknowledge,
+        notify,
         unlock,
     ):
         module.register(app)

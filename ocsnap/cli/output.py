@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ocsnap.cli.journal import Priority, is_journal
 from ocsnap.cli.text import printable
+from ocsnap.commands.document import document
 from ocsnap.errors import LocalIOError
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ def print_json(value: object) -> None:
     Raises:
         LocalIOError: standard output cannot be written.
     """
-    document = msgspec.json.format(msgspec.json.encode(_clean(value)), indent=2)
-    _write(document.decode() + "\n")
+    text = msgspec.json.format(msgspec.json.encode(document(value)), indent=2)
+    _write(text.decode() + "\n")
 
 
 def print_text(text: str) -> None:
@@ -67,7 +69,8 @@ def print_failure(status: ExitStatus, message: str, hint: str, *, json: bool) ->
         with contextlib.suppress(LocalIOError):  # then nobody is listening any more
             print_json({"error": {**told, "message": message, "hint": hint}})
             return
-    sys.stderr.write(f"ocsnap: {printable(f'{message} {hint}'.rstrip())}\n")
+    head = f"<{Priority.ERROR}>" if is_journal(sys.stderr, os.environ) else ""
+    sys.stderr.write(f"{head}ocsnap: {printable(f'{message} {hint}'.rstrip())}\n")
 
 
 def write_bytes(data: bytes) -> None:
@@ -100,19 +103,3 @@ def _written() -> Iterator[None]:
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
         raise LocalIOError(f"Standard output cannot be written: {error.strerror}.") from error
-
-
-def _clean(value: object) -> object:
-    """Names from a disk may hold surrogates, which JSON cannot carry: write them as escapes."""
-    plain = msgspec.to_builtins(value)
-    return _escaped(plain)
-
-
-def _escaped(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, list | tuple):
-        return [_escaped(item) for item in value]
-    if isinstance(value, dict):
-        return {_escaped(key): _escaped(item) for key, item in value.items()}
-    return value

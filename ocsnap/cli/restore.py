@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from ocsnap import units
@@ -18,6 +19,7 @@ from ocsnap.errors import ExitStatus, RefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ocsnap.commands.reporting.reporter import Told
     from ocsnap.commands.restore.report import RestoreOutcome, RestorePlan
     from ocsnap.monitor import Monitor
 
@@ -64,6 +66,8 @@ def restore(  # noqa: PLR0913 - one parameter for each option
 
         ocsnap restore --target /srv/look-inside
     """
+    from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
+    from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
     from ocsnap.commands.restore.layout import Part  # noqa: PLC0415 - see session
     from ocsnap.commands.restore.report import ALL_PARTS, RestoreOptions  # noqa: PLC0415 - the same
     from ocsnap.commands.restore.restore import restore as run  # noqa: PLC0415 - see session
@@ -86,12 +90,21 @@ def restore(  # noqa: PLR0913 - one parameter for each option
             hint="Give --yes, or --target DIR to restore elsewhere.",
         )
     with session(options) as world:
-        outcome = run(world, wanted, _asker(world.monitor, yes=yes))
+        ask = _asker(world.monitor, yes=yes)
+        done = reported(world, Operation.RESTORE, lambda: run(world, wanted, ask), _told)
+    outcome = done.result
     if options.json:
         print_json(outcome)
     else:
         print_text("\n".join(_lines(outcome)))
-    return int(ExitStatus.DAMAGED if outcome.failed else ExitStatus.OK)
+    return int(done.status)
+
+
+def _told(outcome: RestoreOutcome) -> Told:
+    from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
+
+    status = ExitStatus.DAMAGED if outcome.failed else ExitStatus.OK
+    return Told(status, "\n".join(_lines(outcome)), msgspec.to_builtins(outcome))
 
 
 def _asker(monitor: Monitor, *, yes: bool) -> Callable[[RestorePlan], bool]:

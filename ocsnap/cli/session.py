@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import socket
 import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from ocsnap.cli.allocator import bound_memory
+from ocsnap.cli.journal import is_journal
 from ocsnap.cli.options import Verbosity
 from ocsnap.clock import SystemClock
 from ocsnap.config import load, locate
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.context import Context
+    from ocsnap.config.sections import LogConfig
     from ocsnap.monitor import Monitor
 
 
@@ -51,11 +54,20 @@ def session(options: GlobalOptions) -> Iterator[Context]:
             environment=dict(os.environ),
             clock=SystemClock(),
             random=random.SystemRandom(),
-            monitor=monitor,
+            monitor=_logged(monitor, config.log),
             host=socket.gethostname(),
             superuser=os.geteuid() == 0,
             passphrase=passphrase,
         )
+
+
+def _logged(monitor: Monitor, config: LogConfig) -> Monitor:
+    if config.json_file is None:
+        return monitor
+    from ocsnap.cli.json_log import JsonLog  # noqa: PLC0415 - only where it is wanted
+    from ocsnap.cli.tee_monitor import TeeMonitor  # noqa: PLC0415 - the same
+
+    return TeeMonitor(monitor, JsonLog(config.json_file, SystemClock(), secrets.token_hex(8)))
 
 
 def _monitor(options: GlobalOptions) -> AbstractContextManager[Monitor]:
@@ -68,4 +80,5 @@ def _monitor(options: GlobalOptions) -> AbstractContextManager[Monitor]:
     verbosity = options.verbosity
     if options.json and verbosity is Verbosity.NORMAL:
         verbosity = Verbosity.QUIET
-    return nullcontext(LogMonitor(verbosity, SystemClock()))
+    journal = is_journal(sys.stderr, os.environ)
+    return nullcontext(LogMonitor(verbosity, SystemClock(), journal=journal))

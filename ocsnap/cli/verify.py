@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from ocsnap import units
@@ -14,6 +15,7 @@ from ocsnap.errors import ExitStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ocsnap.commands.reporting.reporter import Told
     from ocsnap.snapshot.checker import CheckReport
 
 
@@ -39,16 +41,26 @@ def verify(
 
         ocsnap verify --read-data
     """
+    from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
+    from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
     from ocsnap.commands.verify import verify as run  # noqa: PLC0415 - see session
 
     options = context.obj
     with session(options) as world:
-        report = run(world, read_data=read_data)
+        done = reported(world, Operation.VERIFY, lambda: run(world, read_data=read_data), _told)
+    report = done.result
     if options.json:
         print_json({"sound": report.sound, "report": report})
     else:
         print_text("\n".join(_lines(report)))
-    return int(ExitStatus.OK if report.sound else ExitStatus.DAMAGED)
+    return int(done.status)
+
+
+def _told(report: CheckReport) -> Told:
+    from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
+
+    status = ExitStatus.OK if report.sound else ExitStatus.DAMAGED
+    return Told(status, "\n".join(_lines(report)), msgspec.to_builtins(report))
 
 
 def _lines(report: CheckReport) -> Iterator[str]:

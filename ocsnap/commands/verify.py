@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ocsnap.commands.context import connect
+from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.snapshot.checker import Checker
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ def verify(context: Context, *, read_data: bool) -> CheckReport:
         What is wrong; nothing, if `sound`.
 
     Raises:
+        HookError: a hook stopped it.
         OcsnapError: the repository cannot be looked at.
     """
+    demand(context, HookPoint.BEFORE_VERIFY)
     opened = connect(context)
     with closing(opened.repository) as repository:
         return Checker(repository, monitor=context.monitor).check(read_data=read_data)

@@ -176,6 +176,98 @@ class GuardConfig(Section, frozen=True, kw_only=True):
     least_rows: Count = 1000
 
 
+Commands = tuple[Command, ...]
+Timeout = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+
+
+class HooksConfig(Section, frozen=True, kw_only=True):
+    """Commands of the admin's own, each a program with its arguments.
+
+    Attributes:
+        before_backup: before anything is done; a failure stops the backup.
+        before_freeze: right before maintenance mode; a failure stops the backup.
+        while_frozen: inside maintenance mode; a failure stops the backup.
+        after_lift: right after maintenance mode, also when the backup failed in it.
+        after_backup: when a snapshot was made.
+        before_verify: a failure stops it.
+        after_verify: when all was looked at.
+        before_prune: a failure stops it.
+        after_prune: when it is done.
+        before_restore: a failure stops it.
+        after_restore: when it is done.
+        on_failure: when a run failed, or not all is well.
+        on_alarm: when a backup raised an alarm.
+        timeout_seconds: how long each may take; seconds.
+        frozen_timeout_seconds: how long each of `while_frozen` may take; seconds.
+    """
+
+    before_backup: Commands = ()
+    before_freeze: Commands = ()
+    while_frozen: Commands = ()
+    after_lift: Commands = ()
+    after_backup: Commands = ()
+    before_verify: Commands = ()
+    after_verify: Commands = ()
+    before_prune: Commands = ()
+    after_prune: Commands = ()
+    before_restore: Commands = ()
+    after_restore: Commands = ()
+    on_failure: Commands = ()
+    on_alarm: Commands = ()
+    timeout_seconds: Timeout = 300.0
+    frozen_timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=300)] = 30.0
+
+
+class NotifyConfig(Section, frozen=True, kw_only=True):
+    """Whom to tell.
+
+    Attributes:
+        on: "failure": whatever is not exit status 0; "alarm": only alarms; "always".
+        urls: receivers, as URLs of apprise.
+        urls_file: a file with more of them, one a line.
+    """
+
+    on: Literal["failure", "alarm", "always"] = "failure"
+    urls: tuple[Text, ...] = ()
+    urls_file: Path | None = None
+
+
+class PingConfig(Section, frozen=True, kw_only=True):
+    """Watchers that speak healthchecks' language: each a URL, or a file whose first line is one.
+
+    Attributes:
+        backup: is told of each backup.
+        verify: is told of each verify.
+        prune: is told of each prune.
+        restore: is told of each restore.
+    """
+
+    backup: Text | None = None
+    verify: Text | None = None
+    prune: Text | None = None
+    restore: Text | None = None
+
+
+class MetricsConfig(Section, frozen=True, kw_only=True):
+    """Figures for Prometheus.
+
+    Attributes:
+        textfile: a file in the folder that node_exporter's textfile collector reads.
+    """
+
+    textfile: Path | None = None
+
+
+class LogConfig(Section, frozen=True, kw_only=True):
+    """Where runs are logged besides the terminal.
+
+    Attributes:
+        json_file: a file that gets one JSON object a line for each event.
+    """
+
+    json_file: Path | None = None
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -187,3 +279,8 @@ class Config(Section, frozen=True, kw_only=True):
     maintenance: MaintenanceConfig = MaintenanceConfig()
     scan: ScanConfig = ScanConfig()
     guard: GuardConfig = GuardConfig()
+    hooks: HooksConfig = HooksConfig()
+    notify: NotifyConfig = NotifyConfig()
+    ping: PingConfig = PingConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()

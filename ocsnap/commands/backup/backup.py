@@ -22,6 +22,7 @@ from ocsnap.commands.backup.report import BackupReport, WindowReport
 from ocsnap.commands.backup.sources import config_source, own_folders, refuse_inside
 from ocsnap.commands.backup.window import Window
 from ocsnap.commands.context import connect, state_dir
+from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site
 from ocsnap.commands.unlock import unlock
@@ -86,6 +87,7 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
     folder = state_dir(context)
     with run_lock(folder, "a backup"), ExitStack() as stack:
         context.monitor.step("Checking")
+        demand(context, HookPoint.BEFORE_BACKUP)
         # First of all: users may be locked out since an ocsnap died, and config.php says so too.
         unlock(context)
         site = open_site(context, folder)
@@ -299,6 +301,7 @@ class _Backup:
             repository_bytes=self.repository.cache.expected_bytes(),
             notes=tuple(self.notes),
             alarms=snapshot.alarms,
+            failed_hooks=window.failed_hooks,
             open_alarms=tuple(stored.short_id for stored in self._open_alarms(stored)),
         )
 

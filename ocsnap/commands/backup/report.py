@@ -64,6 +64,7 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
         requests: requests sent to the storage.
         repository_bytes: size of all packs that the index knows, and of the other objects.
         notes: sentences worth reading.
+        failed_hooks: what is wrong with hooks that ran meanwhile.
         alarms: what made the backup doubt that all was well.
         open_alarms: short ids of all snapshots whose alarms nobody has acknowledged.
     """
@@ -86,5 +87,6 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     repository_bytes: int
     notes: tuple[str, ...] = ()
+    failed_hooks: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     open_alarms: tuple[str, ...] = ()

@@ -6,15 +6,16 @@ memory. How long it takes depends on what changed since the last live pass.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ocsnap.commands.reporting.hooks import HookPoint, attempt, demand
 from ocsnap.errors import LocalIOError
 from ocsnap.units import MIB, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ocsnap.commands.backup.file_passes import FilePasses
     from ocsnap.commands.backup.file_system_snapshot import FileSystemSnapshot
@@ -45,6 +46,7 @@ class Window:
         freeze: the account of the freeze.
         database_seconds: how long opening the database's snapshot took, and its dump where that
             cannot wait.
+        failed_hooks: what is wrong with hooks that ran right after it.
     """
 
     context: Context
@@ -55,6 +57,7 @@ class Window:
     freezes: bool
     freeze: Freeze
     database_seconds: float = 0.0
+    failed_hooks: tuple[str, ...] = ()
 
     def check_room(self) -> None:
         """See that nothing is in the way, before anybody is locked out.
@@ -85,16 +88,18 @@ class Window:
                 consistent snapshots of its own.
 
         Raises:
+            HookError: a hook stopped it.
             OcsnapError: ownCloud could not be frozen, or something could not be stored.
         """
         writer = self.passes.repository.writer
         with ExitStack() as after:
             if self.snapshot is not None:
                 after.enter_context(self.snapshot.removed_afterwards())
-            with ExitStack() as inside:
+            with self._hooks_around(), ExitStack() as inside:
                 self.context.monitor.step("Freezing ownCloud")
                 if self.freezes:
                     self.freeze = inside.enter_context(self.site.maintenance.freeze())
+                demand(self.context, HookPoint.WHILE_FROZEN)
                 writer.hold(self.spool)
                 opened = self._open_database(after, dump)
                 sources = self._take_files()
@@ -107,6 +112,18 @@ class Window:
                 self.passes.scan_seconds = self.passes.read_seconds = 0.0
             if opened.transactional:
                 dump(opened)
+
+    @contextmanager
+    def _hooks_around(self) -> Iterator[None]:
+        """Run hooks before the freeze and after it: what the first ones stop the last ones start.
+
+        However the block ends, ownCloud is free again before the last ones run.
+        """
+        try:
+            demand(self.context, HookPoint.BEFORE_FREEZE)
+            yield
+        finally:
+            self.failed_hooks = attempt(self.context, HookPoint.AFTER_LIFT)
 
     def _open_database(self, after: ExitStack, dump: Callable[[Dump], None]) -> Dump:
         began = self.context.clock.monotonic()

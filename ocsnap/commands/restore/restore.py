@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.context import connect, state_dir
+from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.restore.dump_folder import DumpFolder
 from ocsnap.commands.restore.folders import make_folder, refuse_unless_empty, remove
 from ocsnap.commands.restore.layout import (
@@ -97,6 +98,7 @@ class _Restore:
         plan = self._plan(layout)
         if plan.replaced and not confirm(plan):
             raise RefusedError("Nothing was restored.", hint="Confirm it, or give --yes.")
+        demand(self.context, HookPoint.BEFORE_RESTORE)
         with ExitStack() as stack:
             report, dump = self._build(layout, stack)
             swap = Swap(layout.moves)

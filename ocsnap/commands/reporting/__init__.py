@@ -1,0 +1,1 @@
+"""What a run tells the world around it: hooks, pings, notifications, metrics."""
