@@ -7,7 +7,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from ocsnap.repository.index import IndexedPack, pack_name
+import msgspec
+
+from ocsnap.repository.index import IndexedPack
 from ocsnap.repository.pack import TARGET_BYTES
 from ocsnap.repository.pack_file import PackFile
 
@@ -43,12 +45,13 @@ class Packer:
         stored_bytes: size of the packs stored so far.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own, given once
         self,
         kind: BlobKind,
         *,
         storage: Storage,
         cipher: Cipher,
+        sending: Callable[[IndexedPack], None],
         stored: Callable[[IndexedPack], None],
         target_bytes: int = TARGET_BYTES,
     ) -> None:
@@ -58,12 +61,14 @@ class Packer:
             kind: which folder the packs go to.
             storage: where they are stored.
             cipher: what locks them.
+            sending: called for each pack before it is sent, from another thread.
             stored: called for each pack once it is stored, from another thread.
             target_bytes: a pack is full at this size.
         """
         self._kind = kind
         self._storage = storage
         self._cipher = cipher
+        self._sending = sending
         self._stored = stored
         self._target_bytes = target_bytes
         self._lock = threading.Lock()
@@ -178,12 +183,12 @@ class Packer:
         sealed.path.unlink()
 
     def _store(self, digest: bytes, blobs: list[PackedBlob], message: Buffer) -> None:
-        name = pack_name(self._kind, digest)
-        info = self._storage.put(name, message, sha256=digest.hex())
-        md5 = bytes.fromhex(info.md5 or "")
+        pack = IndexedPack(digest, self._kind, len(message), b"", blobs)
+        self._sending(pack)
+        info = self._storage.put(pack.name, message, sha256=digest.hex())
         with self._lock:
             self.stored_bytes += len(message)
-        self._stored(IndexedPack(digest, self._kind, len(message), md5, blobs))
+        self._stored(msgspec.structs.replace(pack, md5=bytes.fromhex(info.md5 or "")))
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

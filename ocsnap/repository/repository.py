@@ -25,6 +25,7 @@ from ocsnap.repository.cache import Cache
 from ocsnap.repository.description import Description
 from ocsnap.repository.reader import BlobReader
 from ocsnap.repository.references import metadata_blobs
+from ocsnap.repository.sending import Sending
 from ocsnap.repository.snapshot import StoredSnapshot
 from ocsnap.repository.writer import BlobWriter
 from ocsnap.storage.storage import ObjectInfo
@@ -59,14 +60,23 @@ class Repository:
         writer: takes blobs.
     """
 
-    def __init__(self, *, storage: Storage, cipher: Cipher, cache: Cache, repository: str) -> None:
+    def __init__(
+        self, *, storage: Storage, cipher: Cipher, cache: Cache, sending: Sending, repository: str
+    ) -> None:
         """Compose the parts; use `create_repository` or `open_repository`."""
         self.id = repository
         self.storage = storage
         self.cipher = cipher
         self.cache = cache
         self.reader = BlobReader(storage=storage, cipher=cipher, cache=cache)
-        self.writer = BlobWriter(storage=storage, cipher=cipher, cache=cache)
+        self._sending = sending
+        self.writer = BlobWriter(
+            storage=storage,
+            cipher=cipher,
+            cache=cache,
+            sending=sending,
+            checkpoint=self._write_indexes,
+        )
 
     def close(self) -> None:
         """End the threads and close the cache."""
@@ -93,6 +103,9 @@ class Repository:
         Raises:
             StorageError: the storage lists nothing although there must be something.
         """
+        for pack in self._sending.arrived(self.storage):
+            self.cache.add_pack(pack)
+            self.cache.commit()
         listed = {info.name for info in self.storage.list(indexes.FOLDER)}
         known = {indexes.index_name(index): index for index in self.cache.index_ids()}
         if known and not listed and not any(self.storage.list(snapshots.FOLDER)):
@@ -147,6 +160,9 @@ class Repository:
     def flush(self) -> None:
         """Store everything that was saved, and the index that lists it."""
         self.writer.flush()
+        self._write_indexes()
+
+    def _write_indexes(self) -> None:
         while packs := self.cache.unindexed_packs(MOST_INDEXED_BLOBS):
             self._store_index(packs)
 
@@ -297,7 +313,11 @@ def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Rep
             f"the configuration names {', '.join(cipher.recipients)}.",
             hint="What is there stays as it is locked: back up for other recipients elsewhere.",
         )
-    cache = Cache(state_dir / description.repository / "cache.db")
+    folder = state_dir / description.repository
     return Repository(
-        storage=storage, cipher=cipher, cache=cache, repository=description.repository
+        storage=storage,
+        cipher=cipher,
+        cache=Cache(folder / "cache.db"),
+        sending=Sending(folder / "sending"),
+        repository=description.repository,
     )

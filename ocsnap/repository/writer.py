@@ -10,16 +10,24 @@ import zstandard
 from ocsnap.repository.blob import BlobKind, blob_id
 from ocsnap.repository.pack import META_TARGET_BYTES, TARGET_BYTES
 from ocsnap.repository.packer import Packer
+from ocsnap.units import GIB
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocsnap.crypto import Cipher
     from ocsnap.repository.blob import Buffer
     from ocsnap.repository.cache import Cache
     from ocsnap.repository.index import IndexedPack
+    from ocsnap.repository.sending import Sending
     from ocsnap.repository.spool import Spool
     from ocsnap.storage.storage import Storage
 
 COMPRESSION_LEVEL: Final = 3
+
+CHECKPOINT_BYTES: Final = GIB
+"""After so many bytes of packs an index lists them, though the run goes on: a first backup over a
+slow line takes days, and a host that is lost meanwhile takes what it knew with it."""
 
 _TARGETS: Final = {BlobKind.CONTENT: TARGET_BYTES, BlobKind.META: META_TARGET_BYTES}
 
@@ -36,13 +44,38 @@ class Lengths(NamedTuple):
     raw_bytes: int
 
 
+def _nothing() -> None:
+    """Write nothing down."""
+
+
 class BlobWriter:
     """Stores blobs that the repository has not yet; may be used from several threads."""
 
-    def __init__(self, *, storage: Storage, cipher: Cipher, cache: Cache) -> None:
-        """Prepare empty packs; nothing is stored before the first is full."""
+    def __init__(
+        self,
+        *,
+        storage: Storage,
+        cipher: Cipher,
+        cache: Cache,
+        sending: Sending,
+        checkpoint: Callable[[], None] = _nothing,
+    ) -> None:
+        """Prepare empty packs; nothing is stored before the first is full.
+
+        Args:
+            storage: where packs are stored.
+            cipher: what locks them.
+            cache: is told of each pack that is stored.
+            sending: keeps a note of each pack that is on its way.
+            checkpoint: writes down for others what was stored so far; called now and then from a
+                thread of the writer's, never twice at once.
+        """
         self._cache = cache
+        self._sending = sending
+        self._checkpoint = checkpoint
+        self._unlisted_bytes = 0
         self._lock = threading.Lock()
+        self._checkpoints = threading.Lock()
         self._on_the_way: dict[bytes, Lengths | None] = {}
         self._compressors = threading.local()
         self._packers = {
@@ -50,6 +83,7 @@ class BlobWriter:
                 kind,
                 storage=storage,
                 cipher=cipher,
+                sending=sending.begin,
                 stored=self._stored,
                 target_bytes=target_bytes,
             )
@@ -137,9 +171,17 @@ class BlobWriter:
     def _stored(self, pack: IndexedPack) -> None:
         self._cache.add_pack(pack)
         self._cache.commit()
+        self._sending.end(pack)
         with self._lock:
             for packed in pack.blobs:
                 self._on_the_way.pop(packed.blob, None)
+            self._unlisted_bytes += pack.size_bytes
+            due = self._unlisted_bytes >= CHECKPOINT_BYTES
+            if due:
+                self._unlisted_bytes = 0
+        if due:
+            with self._checkpoints:
+                self._checkpoint()
 
     def _compressor(self) -> zstandard.ZstdCompressor:
         compressor = getattr(self._compressors, "own", None)

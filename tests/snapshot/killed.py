@@ -1,7 +1,8 @@
 """A backup in a process of its own that is killed at a certain put: `python -m`.
 
 Arguments: the folder to back up, the folder of the workshop, the folder of the repository, the
-number of the put, and whether the process dies before or after it.
+number of the put, whether the process dies before or after it, and how many bytes of packs make a
+checkpoint (0: the usual ones).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ocsnap.repository.writer
 from ocsnap.storage.decorator import Decorator
 from ocsnap.storage.local import LocalStorage
 from tests.repository.workshop import Workshop
@@ -42,7 +44,11 @@ class DeadlyStorage(Decorator):
             return info
 
 
-def main(folder: str, workshop: str, repository: str, number: str, when: str) -> None:
+def main(  # noqa: PLR0913, PLR0917 - the arguments of the program
+    folder: str, workshop: str, repository: str, number: str, when: str, checkpoint_bytes: str
+) -> None:
+    if int(checkpoint_bytes):
+        ocsnap.repository.writer.CHECKPOINT_BYTES = int(checkpoint_bytes)  # type: ignore[misc]
     storage = DeadlyStorage(LocalStorage(Path(repository)), int(number), when)
     Studio(Workshop(Path(workshop), storage)).backup(Path(folder))
 
