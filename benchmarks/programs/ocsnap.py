@@ -1,0 +1,67 @@
+"""ocsnap, into the S3 server, with the same work as the others have.
+
+It freezes nothing and trusts no etags here: the others know nothing of either.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from benchmarks.programs.program import Command
+from tests.servers.ocsnap_settings import toml, usual_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.programs.program import Place
+
+
+class Ocsnap:
+    """ocsnap with its defaults."""
+
+    def __init__(self, place: Place) -> None:
+        """Work in a place."""
+        self._place = place
+        self._config = place.folder / "ocsnap.toml"
+
+    @staticmethod
+    def version() -> Command:
+        """Return what tells the version."""
+        return Command((sys.executable, "-m", "ocsnap", "--version"))
+
+    @property
+    def repository(self) -> Path:
+        """The bucket."""
+        return self._place.bucket_folder
+
+    def prepare(self) -> list[Command]:
+        """Write the configuration; the first backup makes the repository."""
+        place = self._place
+        settings = usual_settings(place.folder, place.site)
+        settings["repository"] = place.store.settings(place.bucket, "ocsnap", place.folder)
+        settings["scan"] = {"trust_etags": "never"}
+        self._config.touch(mode=0o600)
+        self._config.write_text(toml(settings))
+        return []
+
+    def backup(self, number: int) -> Command:
+        """Return what makes a backup."""
+        del number
+        return self._command("backup", "--no-maintenance")
+
+    def restore(self, target: Path) -> Command:
+        """Return what restores the files of the latest backup."""
+        return self._command("restore", "--data", "--yes", "--target", target)
+
+    def restored(self, target: Path) -> Path:
+        """Return the folder."""
+        return target / "data"
+
+    def verify(self) -> Command:
+        """Return what reads all data."""
+        return self._command("verify", "--read-data")
+
+    def _command(self, *words: str | Path) -> Command:
+        program = (sys.executable, "-m", "ocsnap", "-c", self._config)
+        return Command((*program, *words), {"HOME": str(self._place.folder)})
