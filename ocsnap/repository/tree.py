@@ -74,6 +74,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
         device: major and minor number of a device, as `st_rdev`.
         sparse: whether the file had holes.
         unsteady: whether the file changed while it was read.
+        signed: the content that the signature describes, where that is an earlier one.
     """
 
     name: bytes
@@ -95,6 +96,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     device: _Count = 0
     sparse: bool = False
     unsteady: bool = False
+    signed: tuple[Extent, ...] = ()
 
     @property
     def is_directory(self) -> bool:
@@ -111,6 +113,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if self.extents or self.content is None:
             return self.extents
         return (Extent(self.content, 0, self.size_bytes),)
+
+    def signed_pieces(self) -> tuple[Extent, ...]:
+        """Return the extents of what the signature describes."""
+        return self.signed or self.pieces()
 
 
 class _Part(msgspec.Struct, frozen=True, array_like=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
 from ocsnap.librsync import block_length, new_signer
@@ -11,7 +11,6 @@ from ocsnap.repository.blob import LONGEST_BLOB_BYTES, BlobKind, blob_id
 from ocsnap.repository.tree import Extent
 from ocsnap.snapshot.delta import (
     SHORTEST_SIGNED_BYTES,
-    SHORTEST_SIGNED_STREAM_BYTES,
     SIGNATURE_PART_BYTES,
     DeltaWriter,
     NotSimilarError,
@@ -19,7 +18,7 @@ from ocsnap.snapshot.delta import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from ocsnap.repository.blob import Buffer
     from ocsnap.repository.reader import BlobReader
@@ -35,6 +34,7 @@ class StoredContent(NamedTuple):
         content: its SHA-256; None for no content at all.
         extents: where it lies; empty: in the one blob of that name.
         signature: the blobs of its signature.
+        signed: what the signature describes; empty: this very content.
         new_bytes: how much of it was not in the repository before.
         delta: whether it is told as a delta of the previous version.
     """
@@ -43,6 +43,7 @@ class StoredContent(NamedTuple):
     content: bytes | None
     extents: tuple[Extent, ...]
     signature: tuple[bytes, ...]
+    signed: tuple[Extent, ...]
     new_bytes: int
     delta: bool
 
@@ -67,21 +68,25 @@ class ContentStore:
         """
         size_bytes = len(data)
         if not size_bytes:
-            return StoredContent(0, None, (), (), 0, delta=False)
+            return _NOTHING
         content = blob_id(data)
         if previous is not None and previous.content == content and self.has_all(previous):
             return _unchanged(previous)
-        signed = size_bytes >= SHORTEST_SIGNED_BYTES
-        signature = self._sign([data], size_bytes) if signed else ()
+        parts: list[bytes] = []
         new_bytes = 0
-        if signed and previous is not None and not self._writer.has(content):
-            try:
-                return self._store_delta(iter([data]), previous, content, size_bytes, signature)
-            except NotSimilarError as error:
-                new_bytes = error.stored_bytes
+        if size_bytes >= SHORTEST_SIGNED_BYTES:
+            signer = new_signer(block_length(size_bytes))
+            signer.update(data)
+            parts = _cut(signer.finish())
+            if previous is not None and not self._writer.has(content):
+                try:
+                    return self._store_delta(data, previous, content, parts)
+                except NotSimilarError as error:
+                    new_bytes = error.stored_bytes
         _, new = self._writer.save(BlobKind.CONTENT, data, blob=content)
         new_bytes += size_bytes if new else 0
-        return StoredContent(size_bytes, content, (), signature, new_bytes, delta=False)
+        signature = self._save_signature(parts)
+        return StoredContent(size_bytes, content, (), signature, (), new_bytes, delta=False)
 
     def store_stream(
         self,
@@ -127,18 +132,20 @@ class ContentStore:
             size_bytes += len(chunk)
         extents = target.finish()
         if not size_bytes:
-            return StoredContent(0, None, (), (), 0, delta=False)
+            return _NOTHING
         content = digest.digest()
-        signed = size_bytes >= SHORTEST_SIGNED_STREAM_BYTES
-        parts = self._save_signature(signer.finish()) if signed else ()
         implied = (Extent(content, 0, size_bytes),)
+        parts = _cut(signer.finish()) if size_bytes >= SHORTEST_SIGNED_BYTES else []
+        delta = target if isinstance(target, DeltaWriter) else None
+        signature, signed = self._signature(parts, previous, delta)
         return StoredContent(
             size_bytes,
             content,
             () if extents == implied else extents,
-            parts,
+            signature,
+            signed,
             target.stored_bytes,
-            delta=isinstance(target, DeltaWriter),
+            delta=delta is not None,
         )
 
     def has_all(self, entry: Entry) -> bool:
@@ -146,29 +153,24 @@ class ContentStore:
         return all(self._writer.has(piece.blob) for piece in entry.pieces())
 
     def _store_delta(
-        self,
-        chunks: Iterator[Buffer],
-        previous: Entry,
-        content: bytes,
-        size_bytes: int,
-        signature: tuple[bytes, ...],
+        self, data: Buffer, previous: Entry, content: bytes, parts: list[bytes]
     ) -> StoredContent:
         old_signature = self._old_signature(previous)
         if old_signature is None:
             raise NotSimilarError
         target = DeltaWriter(self._writer, previous, old_signature)
-        for chunk in chunks:
-            target.write(chunk)
+        target.write(data)
         extents = target.finish()
+        signature, signed = self._signature(parts, previous, target)
         return StoredContent(
-            size_bytes, content, extents, signature, target.stored_bytes, delta=True
+            len(data), content, extents, signature, signed, target.stored_bytes, delta=True
         )
 
     def _old_signature(self, previous: Entry | None) -> bytes | None:
         """Return the signature of an old version, None where no delta can be built on it."""
         if previous is None or not previous.signature:
             return None
-        if not self.has_all(previous):
+        if not all(self._writer.has(piece.blob) for piece in previous.signed_pieces()):
             return None
         try:
             return b"".join(self._reader.load_all(previous.signature))
@@ -176,18 +178,23 @@ class ContentStore:
             # Without it the content is stored whole, which also mends the damage.
             return None
 
-    def _sign(self, chunks: Iterable[Buffer], size_bytes: int) -> tuple[bytes, ...]:
-        signer = new_signer(block_length(size_bytes))
-        for chunk in chunks:
-            signer.update(chunk)
-        return self._save_signature(signer.finish())
+    def _signature(
+        self, parts: list[bytes], previous: Entry | None, delta: DeltaWriter | None
+    ) -> tuple[tuple[bytes, ...], tuple[Extent, ...]]:
+        """Store a signature, or leave the old one in force where that is cheaper.
 
-    def _save_signature(self, signature: bytes) -> tuple[bytes, ...]:
-        view = memoryview(signature)
-        return tuple(
-            self._writer.save(BlobKind.META, bytes(view[start : start + SIGNATURE_PART_BYTES]))[0]
-            for start in range(0, len(view), SIGNATURE_PART_BYTES)
-        )
+        An edit that moves what follows changes every sum after it, though the old version's
+        signature still finds all but the edited places. Those are literal again in each later
+        version, so once they are more than a new signature would take, it is stored.
+        """
+        if previous is not None and delta is not None:
+            new_bytes = sum(len(part) for part in parts if not self._writer.has(blob_id(part)))
+            if new_bytes > delta.literal_bytes:
+                return previous.signature, previous.signed_pieces()
+        return self._save_signature(parts), ()
+
+    def _save_signature(self, parts: list[bytes]) -> tuple[bytes, ...]:
+        return tuple(self._writer.save(BlobKind.META, part)[0] for part in parts)
 
 
 class _WholeWriter:
@@ -219,12 +226,21 @@ class _WholeWriter:
         self.stored_bytes += len(data) if new else 0
 
 
+_NOTHING: Final = StoredContent(0, None, (), (), (), 0, delta=False)
+
+
+def _cut(signature: bytes) -> list[bytes]:
+    starts = range(0, len(signature), SIGNATURE_PART_BYTES)
+    return [signature[start : start + SIGNATURE_PART_BYTES] for start in starts]
+
+
 def _unchanged(previous: Entry) -> StoredContent:
     return StoredContent(
         previous.size_bytes,
         previous.content,
         previous.extents,
         previous.signature,
+        previous.signed,
         0,
         delta=False,
     )

@@ -8,6 +8,7 @@ version can be read by itself, and any snapshot can be deleted.
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.librsync import Delta, Literal
@@ -23,13 +24,9 @@ if TYPE_CHECKING:
     from ocsnap.repository.tree import Entry
     from ocsnap.repository.writer import BlobWriter
 
-SHORTEST_SIGNED_BYTES: Final = 64 * KIB
-"""Shorter files are stored again whole: restic, whose chunks have 1 MiB on average, does the same.
-Signing costs more than all other hashing: from 64 KiB on it made a first backup of 20,000 files a
-quarter longer (benchmarks/engine.py), for pictures and office documents that change as a whole."""
-
-SHORTEST_SIGNED_STREAM_BYTES: Final = 64 * KIB
-"""Dumps of tables are few, and change by some rows from day to day."""
+SHORTEST_SIGNED_BYTES: Final = 16 * KIB
+"""Shorter content is stored again whole: it has four blocks at most, one of which is literal after
+any edit."""
 
 SIGNATURE_PART_BYTES: Final = 4 * KIB
 """Signatures are stored in parts of this size: an edit changes the part that describes it, and the
@@ -39,6 +36,9 @@ _HOPELESS_AFTER_BYTES: Final = 8 * MIB
 _LARGEST_LITERAL_SHARE: Final = 0.5
 _FEWEST_EXTENTS: Final = 128
 _BYTES_PER_EXTENT: Final = 32 * KIB
+_SHORTEST_LITERAL_BLOB: Final = 4 * KIB
+"""Literals get a blob of their own from this length on: in the next version the same edit is the
+same blob, while literals that share one are all stored again when one more is added."""
 
 
 class NotSimilarError(Exception):
@@ -75,17 +75,18 @@ class DeltaWriter:
         Args:
             writer: takes the literals.
             previous: the old version.
-            signature: its signature.
+            signature: the signature of its `signed_pieces`.
             may_give_up: whether `NotSimilarError` is of use to the caller.
         """
         self._writer = writer
         self._delta = Delta(signature)
-        self._translation = _Translation(previous.pieces())
+        self._translation = _Translation(previous.signed_pieces())
         self._may_give_up = may_give_up
         self._seen_bytes = 0
         self._done: list[Extent] = []
         self._open: list[tuple[bytes | None, int, int]] = []
         self._literal = bytearray()
+        self._cuts = [0]
         self.literal_bytes = 0
         self.stored_bytes = 0
 
@@ -131,6 +132,8 @@ class DeltaWriter:
             self._save_literal()
 
     def _take_copy(self, copy: Copy) -> None:
+        if len(self._literal) - self._cuts[-1] >= _SHORTEST_LITERAL_BLOB:
+            self._cuts.append(len(self._literal))
         for extent in self._translation.extents(copy):
             self._append(extent.blob, extent.offset, extent.length)
 
@@ -143,15 +146,22 @@ class DeltaWriter:
         self._open.append((blob, offset, length))
 
     def _save_literal(self) -> None:
-        """Store the literals so far as one blob, which gives their extents a name."""
-        name = b""
-        if self._literal:
-            name, new = self._writer.save(BlobKind.CONTENT, self._literal)
-            self.stored_bytes += len(self._literal) if new else 0
-            self._literal = bytearray()
+        """Store the literals so far, which gives their extents names."""
+        names: list[bytes] = []
+        for start, end in pairwise([*self._cuts, len(self._literal)]):
+            part = bytes(memoryview(self._literal)[start:end])
+            name, new = self._writer.save(BlobKind.CONTENT, part) if part else (b"", False)
+            names.append(name)
+            self.stored_bytes += len(part) if new else 0
         for blob, offset, length in self._open:
-            self._done.append(Extent(name if blob is None else blob, offset, length))
+            if blob is None:
+                number = bisect_right(self._cuts, offset) - 1
+                self._done.append(Extent(names[number], offset - self._cuts[number], length))
+            else:
+                self._done.append(Extent(blob, offset, length))
         self._open.clear()
+        self._literal = bytearray()
+        self._cuts = [0]
 
 
 class _Translation:

@@ -73,6 +73,7 @@ class FileReader:
             content=stored.content,
             extents=stored.extents,
             signature=stored.signature,
+            signed=stored.signed,
             unsteady=not _same(before, after) or stored.size_bytes != after.st_size,
         )
         return complete, stored

@@ -116,7 +116,10 @@ class StreamArchiver:
         name = stream.name.rpartition("/")[2].encode()
         if previous is not None and previous.content == stored.content:
             return msgspec.structs.replace(
-                previous, extents=stored.extents, signature=stored.signature
+                previous,
+                extents=stored.extents,
+                signature=stored.signature,
+                signed=stored.signed,
             )
         return Entry(
             name,
@@ -130,6 +133,7 @@ class StreamArchiver:
             content=stored.content,
             extents=stored.extents,
             signature=stored.signature,
+            signed=stored.signed,
         )
 
     def _counted(self, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -170,6 +170,56 @@ def test_thirty_generations_of_edits(studio: Studio, folder: Path, tmp_path: Pat
         assert (tmp_path / f"{number}" / "file").read_bytes() == content_then
 
 
+def test_an_old_signature_serves_on_after_small_edits(studio: Studio, folder: Path, tmp_path: Path):
+    """An insertion moves all that follows, and so would change the whole signature."""
+    file = folder / "file"
+    content = RNG.randbytes(32 << 20)
+    file.write_bytes(content)
+    first = studio.backup(folder)
+    signature = entry_of(studio, first, "file").signature
+    for generation in range(3):
+        place = (generation + 1) << 20
+        content = content[:place] + RNG.randbytes(7) + content[place:]
+        file.write_bytes(content)
+        backup = studio.backup(folder)
+        entry = entry_of(studio, backup, "file")
+        assert entry.signature == signature
+        assert entry.signed == entry_of(studio, first, "file").extents
+        assert backup.statistics.raw_delta_bytes < 10_000, "only what is new in this generation"
+        assert backup.put_bytes < 20_000
+    assert_comes_back(studio, backup, folder, tmp_path / "target")
+
+
+def test_a_new_signature_comes_once_it_is_the_cheaper_one(
+    studio: Studio, folder: Path, tmp_path: Path
+):
+    file = folder / "file"
+    content = RNG.randbytes(8 << 20)
+    file.write_bytes(content)
+    signature = entry_of(studio, studio.backup(folder), "file").signature
+    inserted = RNG.randbytes(100_000)  # more than the 40 KiB of a signature
+    content = content[:5] + inserted + content[5:]
+    file.write_bytes(content)
+    entry = entry_of(studio, studio.backup(folder), "file")
+    assert entry.signature != signature
+    assert entry.signed == ()
+    file.write_bytes(content + b"more")
+    backup = studio.backup(folder)
+    assert backup.statistics.raw_delta_bytes < 5000, "what was inserted is known now"
+    assert_comes_back(studio, backup, folder, tmp_path / "target")
+
+
+def test_what_is_appended_each_time_is_stored_once(studio: Studio, folder: Path):
+    file = folder / "file"
+    content = RNG.randbytes(8 << 20)
+    file.write_bytes(content)
+    studio.backup(folder)
+    for _ in range(4):
+        content += RNG.randbytes(30_000)
+        file.write_bytes(content)
+        assert studio.backup(folder).statistics.raw_delta_bytes < 40_000
+
+
 def test_figures(studio: Studio, folder: Path):
     fill(folder)
     files = folder / "u1" / "files"

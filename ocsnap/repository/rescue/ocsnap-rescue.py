@@ -58,6 +58,7 @@ ENTRY = (
     "device",
     "sparse",
     "unsteady",
+    "signed",
 )
 DEFAULTS = {"size_bytes": 0, "links": 1, "content": None, "target": b"", "sparse": False}
 PIECES_PER_BATCH = 100_000
