@@ -114,7 +114,12 @@ def test_fingerprints_may_be_written_as_gpg_shows_them():
 @pytest.mark.parametrize(
     ("section", "key", "value", "message"),
     [
-        ("owncloud", "path", "/x", "owncloud.path: unknown key. Known are: root, occ, php, url."),
+        (
+            "owncloud",
+            "path",
+            "/x",
+            "owncloud.path: unknown key. Known are: root, occ, php, url, accept_objectstore.",
+        ),
         ("owncloud", "root", 3, "owncloud.root: must be a string, not an integer."),
         ("owncloud", "root", "", "owncloud.root: must not be empty."),
         ("owncloud", "root", "a\0b", "owncloud.root: must not have a NUL character in it."),

@@ -15,6 +15,7 @@ from ocsnap.owncloud.instance import Instance
 from ocsnap.owncloud.locked_paths import locked_paths
 from ocsnap.owncloud.maintenance import FreezeOptions, Maintenance
 from ocsnap.owncloud.occ import Occ
+from ocsnap.owncloud.special.findings import findings
 from ocsnap.owncloud.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ocsnap.commands.context import Context
     from ocsnap.config import DatabaseConfig
     from ocsnap.database.database import Database
+    from ocsnap.owncloud.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,31 @@ def open_site(context: Context, folder: Path, *, demand_data: bool = True) -> Si
         paths_of=paths_of,
     )
     return Site(instance, settings, database, occ, maintenance)
+
+
+def site_findings(context: Context, site: Site, *, freezes: bool) -> list[Finding]:
+    """Look for all that is special about the ownCloud, and prove that its database can be read.
+
+    Args:
+        context: the outside world.
+        site: the ownCloud.
+        freezes: whether a backup is to turn on maintenance mode.
+
+    Returns:
+        What a backup handles, leaves out or cannot do.
+
+    Raises:
+        DatabaseError: the database cannot be reached, or holds something that cannot be dumped.
+        OcsnapError: it does not answer as it should.
+    """
+    tables = {table.name for table in site.database.check().tables}
+    return findings(
+        site.instance,
+        site.database.query,
+        tables,
+        accept_objectstore=context.config.owncloud.accept_objectstore,
+        freezes=freezes,
+    )
 
 
 def database_settings(instance: Instance, overrides: DatabaseConfig) -> DatabaseSettings:

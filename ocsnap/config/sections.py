@@ -18,12 +18,15 @@ class OwncloudConfig(Section, frozen=True, kw_only=True):
         occ: the command that runs occ; None: `php <root>/occ` as the owner of config.php.
         php: the PHP interpreter.
         url: the address users type, for asking the web server whether it is really frozen.
+        accept_objectstore: back up database and configuration although the users' files lie in an
+            object store, and so are not in the backup.
     """
 
     root: Path
     occ: Command | None = None
     php: Text = "php"
     url: Text | None = None
+    accept_objectstore: bool = False
 
 
 class DatabaseConfig(Section, frozen=True, kw_only=True):

@@ -236,12 +236,6 @@ def _refuse_unsupported(settings: _Settings) -> None:
     where = settings.path_of_config
     if not settings.get("installed"):
         raise OwncloudError(f"{where}: this ownCloud has not been set up yet.")
-    for key in ("objectstore", "objectstore_multibucket"):
-        if settings.get(key):
-            raise OwncloudError(
-                f"{where}: {key}: the users' files lie in an object store, not on this machine.",
-                hint="ocsnap backs up local data directories; use the store's own versioning.",
-            )
     dbtype = settings.text("dbtype", "sqlite3")
     if dbtype not in _SUPPORTED:
         raise OwncloudError(

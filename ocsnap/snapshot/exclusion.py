@@ -30,7 +30,12 @@ class Exclusion:
     """
 
     def __init__(
-        self, patterns: Sequence[str], *, below: bytes = b"", paths: Sequence[bytes] = ()
+        self,
+        patterns: Sequence[str],
+        *,
+        below: bytes = b"",
+        paths: Sequence[bytes] = (),
+        kept: Sequence[bytes] = (),
     ) -> None:
         """Compile the patterns.
 
@@ -38,9 +43,12 @@ class Exclusion:
             patterns: what to leave out.
             paths: paths below the root that are left out just as they are written.
             below: where the paths that will be asked about lie, relative to the data directory.
+            kept: paths below the root that no pattern leaves out, nor anything in them, nor the
+                folders that they lie in.
         """
         self._paths = frozenset(paths)
-        self.digest = _digest([*patterns, ""], below, sorted(paths))
+        self._kept = tuple(path + b"/" for path in kept)
+        self.digest = _digest([*patterns, ""], below, [*sorted(paths), *sorted(self._kept)])
         self._below = below + b"/" if below else b""
         whole: list[str] = []
         names: list[str] = []
@@ -58,11 +66,16 @@ class Exclusion:
         """
         if self._paths and folder + name in self._paths:
             return True
+        if self._kept and self._is_kept(folder + name + b"/"):
+            return False
         if self._names is not None and self._names.fullmatch(_text(name)):
             return True
         if self._whole is None:
             return False
         return bool(self._whole.fullmatch(_text(self._below + folder + name)))
+
+    def _is_kept(self, path: bytes) -> bool:
+        return any(path.startswith(kept) or kept.startswith(path) for kept in self._kept)
 
 
 def _digest(patterns: list[str], below: bytes, paths: list[bytes]) -> str:

@@ -118,8 +118,6 @@ def test_an_empty_prefix_is_a_prefix(site: Site):
     [
         ({"dbtype": "pgsql"}, "'pgsql'"),
         ({"dbtype": "oci"}, "'oci'"),
-        ({"objectstore": {"class": "OC\\Files"}}, "objectstore: the users' files"),
-        ({"objectstore_multibucket": {"class": "x"}}, "object store"),
         ({"installed": False}, "has not been set up"),
         ({"datadirectory": "relative/data"}, "no absolute path"),
         ({"datadirectory": "/nowhere/at/all"}, "is not there"),

@@ -143,3 +143,20 @@ def test_what_is_left_out_is_left_out_with_all_below(studio: Studio, folder: Pat
     studio.restore(backup.stored, tmp_path / "target")
     back = sorted(str(p.relative_to(tmp_path / "target")) for p in (tmp_path / "target").rglob("*"))
     assert back == ["files", "files/a"]
+
+
+def test_what_is_kept_is_kept_with_the_way_to_it():
+    patterns = ["*.iso", "/own", "keys", "**/x"]
+    exclusion = Exclusion(patterns, kept=[b"own/keys"], paths=[b"own/keys/never"])
+    for folder, name, expected in (
+        (b"", b"own", False),
+        (b"own/", b"keys", False),
+        (b"own/keys/", b"a.iso", False),
+        (b"own/keys/deep/", b"x", False),
+        (b"own/", b"a.iso", True),
+        (b"own/", b"keys2", False),
+        (b"other/", b"keys", True),
+        (b"own/keys/", b"never", True),
+    ):
+        assert exclusion.matches(folder, name) is expected, (folder, name)
+    assert exclusion.digest != Exclusion(patterns, paths=[b"own/keys/never"]).digest

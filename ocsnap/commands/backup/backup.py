@@ -24,13 +24,14 @@ from ocsnap.commands.backup.window import Window
 from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.run_lock import run_lock
-from ocsnap.commands.site import open_site
+from ocsnap.commands.site import open_site, site_findings
 from ocsnap.commands.unlock import unlock
 from ocsnap.database.database import MANIFEST, Manifest
 from ocsnap.errors import ConfigError
 from ocsnap.monitor import Problem
 from ocsnap.owncloud.homes import home_paths
 from ocsnap.owncloud.maintenance import Freeze
+from ocsnap.owncloud.special.findings import refuse, warnings
 from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.rescue import kit
@@ -92,14 +93,16 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
         unlock(context)
         site = open_site(context, folder)
         refuse_inside(site.instance.data_dir, own_folders(context))
-        site.database.check()
-        if _freezes(context, options):
+        freezes = _freezes(context, options)
+        found = site_findings(context, site, freezes=freezes)
+        refuse(found)
+        if freezes:
             site.occ.maintenance()  # what cannot be asked cannot be frozen after hours of uploads
         snapshot = _file_system_snapshot(context, options)
         spool = Spool(context.config.backup.spool_dir or folder / "spool")
         opened = connect(context, create=True)
         stack.callback(opened.repository.close)
-        return _Backup(context, site, opened, spool, snapshot).run(options)
+        return _Backup(context, site, opened, spool, snapshot, notes=warnings(found)).run(options)
 
 
 @dataclass

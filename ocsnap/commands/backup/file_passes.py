@@ -12,6 +12,7 @@ import msgspec
 from ocsnap.commands.backup.sources import data_sources
 from ocsnap.errors import LocalIOError
 from ocsnap.owncloud.homes import homes
+from ocsnap.owncloud.special.encryption import read_encryption
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.archiver import Archiver
 from ocsnap.snapshot.signs import Signs
@@ -145,7 +146,8 @@ class FilePasses:
         database_file = site.instance.sqlite_path if site.settings.kind == "sqlite3" else None
         found = homes(site.database.query, site.instance)
         exclude = self.context.config.backup.exclude
-        listed = data_sources(site.instance, found, exclude, database_file)
+        keys = read_encryption(site.database.query, site.instance.table_prefix)
+        listed = data_sources(site.instance, found, exclude, database_file, keys.key_root)
         if read_at is None:
             return listed
         data_dir = site.instance.data_dir.resolve()

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from ocsnap.errors import ConfigError
 from ocsnap.owncloud.kept_config import SPARE_NAME
+from ocsnap.owncloud.special.encryption import KEY_FOLDER
 from ocsnap.repository.snapshot import RootKind
 from ocsnap.snapshot.archiver import Source
 from ocsnap.snapshot.exclusion import Exclusion
@@ -71,7 +72,11 @@ def config_source(instance: Instance) -> Source:
 
 
 def data_sources(
-    instance: Instance, homes: Sequence[Home], exclude: Sequence[str], database_file: Path | None
+    instance: Instance,
+    homes: Sequence[Home],
+    exclude: Sequence[str],
+    database_file: Path | None,
+    key_root: str = "",
 ) -> list[Source]:
     """Return the data directory without its homes, then each home.
 
@@ -80,6 +85,8 @@ def data_sources(
         homes: its homes, wherever they lie.
         exclude: the configured patterns.
         database_file: the file of an SQLite database, which is stored as a database.
+        key_root: folder of the keys of server-side encryption below the data directory, where they
+            are not in their usual places; keys are never left out.
 
     Returns:
         The folders to archive; together they are the data directory and all homes.
@@ -94,7 +101,11 @@ def data_sources(
         RootKind.DATA,
         "data",
         os.fsencode(data_dir),
-        Exclusion([*patterns, *(f"/{name}" for name in LEFT_OUT_OF_DATA)], paths=inside + database),
+        Exclusion(
+            [*patterns, *(f"/{name}" for name in LEFT_OUT_OF_DATA)],
+            paths=inside + database,
+            kept=[os.fsencode(name) for name in (KEY_FOLDER, key_root) if name],
+        ),
     )
     return [data, *(_home_source(home, data_dir, patterns) for home in homes)]
 
@@ -105,6 +116,7 @@ def _home_source(home: Home, data_dir: Path, patterns: Sequence[str]) -> Source:
         patterns,
         below=os.fsencode(home.user) if below is None else below,
         paths=[os.fsencode(name) for name in LEFT_OUT_OF_HOMES],
+        kept=[os.fsencode(KEY_FOLDER)],
     )
     path = os.fsencode(home.path)
     return Source(RootKind.HOME, home.user, path, exclusion, home.root_etag, watched=WATCHED_FOLDER)
