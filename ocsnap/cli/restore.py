@@ -49,12 +49,35 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         bool, typer.Option("--devices", help="Make device nodes, too; only root may.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --user: only tell what would be done.")
+    ] = False,
+    user: Annotated[str | None, typer.Option("--user", help="Only what is this user's.")] = None,
+    path: Annotated[
+        str | None, typer.Option("--path", help="With --user: only this file or folder.")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="With --user: into this folder, not into the cloud."),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --user: replace what differs, keep no copy.")
+    ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="With --user: leave these rows out, for example shares."),
+    ] = None,
 ) -> int:
     """Get files and database back as they were.
 
     Without --db and --data everything comes back, the configuration of ownCloud included. What
     stands there now is kept under another name, and the report says which. With --target nothing
     that runs is touched: the files and the dump (SQL files for `mysql`) go into that folder.
+
+    With --user one user's file, folder or everything is put back into the cloud that runs, and
+    ownCloud is told (occ files:scan); what differs is kept beside under another name. With --to
+    it goes into a folder instead. Without --path the user's shares, comments, tags, calendars and
+    so on come back as well, the account too if it was deleted.
 
     Examples:
 
@@ -65,7 +88,31 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         ocsnap restore --db --yes
 
         ocsnap restore --target /srv/look-inside
+
+        ocsnap restore --user u1 --path Documents/letter.odt --snapshot 2026-11-01
+
+        ocsnap restore --user u1 --path Documents --to /tmp
+
+        ocsnap restore --user u1 --dry-run
     """
+    if user is not None:
+        from ocsnap.cli.restore_user import restore_user, topics  # noqa: PLC0415 - see session
+        from ocsnap.commands.restore_user.report import UserRestoreOptions  # noqa: PLC0415 - the same
+
+        if db or data or target is not None or database_name is not None:
+            raise typer.BadParameter("--user goes with --path, --to and the like only.")
+        theirs = UserRestoreOptions(
+            user=user,
+            path=path,
+            snapshot=snapshot,
+            to=to,
+            replace=replace,
+            dry_run=dry_run,
+            without=topics(without or []),
+        )
+        return restore_user(context.obj, theirs, yes=yes)
+    if dry_run or path is not None or to is not None or replace or without:
+        raise typer.BadParameter("--dry-run, --path, --to, --replace, --without go with --user.")
     from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
     from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
     from ocsnap.commands.restore.layout import Part  # noqa: PLC0415 - see session

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from ocsnap.database.database import read_manifest
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ocsnap.clock import Clock
     from ocsnap.database.database import Database, DumpReader, LoadReport
+    from ocsnap.database.rows import DumpRows, Transaction
     from ocsnap.database.settings import DatabaseSettings
     from ocsnap.monitor import Monitor
 
@@ -63,3 +69,49 @@ def load_database(
     from ocsnap.database.mysql.load import load as load_mysql  # noqa: PLC0415 - PyMySQL only here
 
     return load_mysql(settings, reader, clock=clock, monitor=monitor)
+
+
+def open_transaction(
+    settings: DatabaseSettings, *, tables: Sequence[str]
+) -> AbstractContextManager[Transaction]:
+    """Open a transaction on a database that is in use: committed at the end of the context.
+
+    Args:
+        settings: where the database is and how to log in.
+        tables: what may be written to.
+
+    Returns:
+        The transaction; given up where an error leaves the context.
+
+    Raises:
+        DatabaseError: the database cannot be reached, or one of the tables knows no transactions.
+    """
+    if settings.kind == "sqlite3":
+        from ocsnap.database.sqlite.transaction import transaction as sqlite  # noqa: PLC0415 - as above
+
+        return sqlite(settings)
+    from ocsnap.database.mysql.transaction import transaction as mysql  # noqa: PLC0415 - as above
+
+    return mysql(settings, tables=tables)
+
+
+def open_rows(reader: DumpReader, *, scratch_dir: Path) -> AbstractContextManager[DumpRows]:
+    """Open the tables of a stored dump for reading single rows.
+
+    Args:
+        reader: the stored dump.
+        scratch_dir: an existing folder that only we can enter, for the copy of an SQLite file.
+
+    Returns:
+        The tables.
+
+    Raises:
+        DatabaseError: the dump is not whole.
+    """
+    if read_manifest(reader).info.kind == "sqlite3":
+        from ocsnap.database.sqlite.dump_rows import dump_rows  # noqa: PLC0415 - as above
+
+        return dump_rows(reader, scratch_dir)
+    from ocsnap.database.mysql.row_parser import MysqlDumpRows  # noqa: PLC0415 - as above
+
+    return nullcontext(MysqlDumpRows(reader))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ocsnap.errors import OwncloudError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ocsnap.owncloud.instance import Instance
 
 _DEFAULT_TIMEOUT_SECONDS = 60.0
+_SCAN_TIMEOUT_SECONDS = 24 * 3600.0  # a home of a million files takes hours
 _MODE = re.compile(r"^Maintenance mode is currently (enabled|disabled)\s*$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _QUOTED_CHARACTERS = 300
@@ -140,6 +141,19 @@ class Occ:
             OwncloudError: occ fails, or does not know the command.
         """
         self._call("maintenance:data-fingerprint", stdin=b"yes\n")
+
+    def scan_files(self, path: str) -> None:
+        """Let ownCloud take in what was put into a home past it.
+
+        Args:
+            path: user and path in the home, such as `u1/files/Documents`; a user alone: the home.
+
+        Raises:
+            OwncloudError: occ fails, knows no such user, or is in maintenance mode, in which it
+                has not this command.
+        """
+        patient = replace(self, timeout_seconds=_SCAN_TIMEOUT_SECONDS)
+        patient._call("files:scan", f"--path={path}")  # noqa: SLF001 - it is one of us
 
     def _call(self, *arguments: str, stdin: bytes = b"") -> str:
         outcome = run(

@@ -74,7 +74,7 @@ class Placement(NamedTuple):
     """A root and where to build it.
 
     Attributes:
-        root: what to restore.
+        root: what to restore; its entry may also be a folder or a file in it.
         target: an absolute path where nothing stands yet; its parent exists by then.
     """
 
@@ -177,6 +177,9 @@ class _Restoration:
     # -- names -------------------------------------------------------------------------------
 
     def _make_names(self, root: Root, target: bytes) -> None:
+        if not root.entry.is_directory:
+            self._make_name(target, root.entry)
+            return
         waiting = [(target, root.entry)]
         promise = Promise(root)
         while waiting:
@@ -186,13 +189,18 @@ class _Restoration:
             for child in self._listing(path, entry):
                 promise.take(child)
                 child_path = path + b"/" + child.name
-                self.report.files += 1
                 if child.is_directory:
+                    self.report.files += 1
                     waiting.append((child_path, child))
-                elif child.is_file:
-                    self._plan_file(child_path, child)
                 else:
-                    self._specials.append((child_path, child))
+                    self._make_name(child_path, child)
+
+    def _make_name(self, path: bytes, entry: Entry) -> None:
+        self.report.files += 1
+        if entry.is_file:
+            self._plan_file(path, entry)
+        else:
+            self._specials.append((path, entry))
 
     def _listing(self, path: bytes, entry: Entry) -> list[Entry]:
         try:

@@ -79,7 +79,7 @@ class Site:
 
         Args:
             name: "database-down", "no-database" (is not connected to), "disk-full" (the
-                parameter says how many bytes still fit), "slow" (so many seconds).
+                parameter says how many bytes still fit), "slow" (so many seconds), "scan" (fails).
             parameter: see there.
         """
         self.set_fault(name, parameter)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from ocsnap.errors import RefusedError
 from ocsnap.repository.snapshot import RootKind
 
@@ -91,6 +93,18 @@ def locate(listings: Listings, snapshot: Snapshot, path: str, user: str | None) 
     whose = "" if user is None else f" of {user}"
     hint = "Look for it in all snapshots: ocsnap find NAME."
     raise RefusedError(f"The snapshot has no {path!r}{whose}.", hint=hint)
+
+
+def part_of(root: Root, entry: Entry) -> Root:
+    """Return something in a root as if it were one itself, so that it can be restored.
+
+    Args:
+        root: where it is.
+        entry: a folder or a file.
+    """
+    return msgspec.structs.replace(
+        root, entry=entry, files=entry.entries, size_bytes=entry.size_bytes
+    )
 
 
 def split(path: str) -> tuple[bytes, ...]:

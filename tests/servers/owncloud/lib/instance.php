@@ -107,7 +107,7 @@ final class Instance
         }
     }
 
-    private function open(): PDO
+    public function open(): PDO
     {
         $config = $this->config;
         $name = $config->get('dbname', 'owncloud');
