@@ -88,6 +88,7 @@ def _status(report: BackupReport) -> ExitStatus:
 
 
 def _text(report: BackupReport) -> str:
+    from ocsnap.cli.prune import prune_lines  # noqa: PLC0415 - see session
     from ocsnap.cli.statistics_block import statistics_block  # noqa: PLC0415 - see session
 
     lines = [f"Note: {note}" for note in report.notes]
@@ -97,4 +98,5 @@ def _text(report: BackupReport) -> str:
             "Alarms are open, so nothing is deleted until somebody has looked: "
             f"ocsnap acknowledge {', '.join(report.open_alarms)}."
         )
-    return "\n".join([*lines, statistics_block(report)])
+    pruned = [] if report.prune is None else prune_lines(report.prune)
+    return "\n".join([*lines, statistics_block(report), *pruned])

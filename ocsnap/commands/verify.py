@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ocsnap.commands.context import connect
 from ocsnap.commands.reporting.hooks import HookPoint, demand
+from ocsnap.commands.repository_lock import reader_lock
+from ocsnap.repository.lock_survey import Purpose
 from ocsnap.snapshot.checker import Checker
 
 if TYPE_CHECKING:
@@ -30,5 +32,8 @@ def verify(context: Context, *, read_data: bool) -> CheckReport:
     """
     demand(context, HookPoint.BEFORE_VERIFY)
     opened = connect(context)
-    with closing(opened.repository) as repository:
+    with (
+        closing(opened.repository) as repository,
+        reader_lock(repository, Purpose.VERIFY, context.random, context.monitor),
+    ):
         return Checker(repository, monitor=context.monitor).check(read_data=read_data)

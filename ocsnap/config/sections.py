@@ -147,6 +147,7 @@ class ScanConfig(Section, frozen=True, kw_only=True):
 
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -271,6 +272,34 @@ class LogConfig(Section, frozen=True, kw_only=True):
     json_file: Path | None = None
 
 
+class PruneConfig(Section, frozen=True, kw_only=True):
+    """Which snapshots stay, and when what they alone needed goes.
+
+    Attributes:
+        keep_last: so many of the newest stay.
+        keep_hourly: of so many hours the newest one stays.
+        keep_daily: of so many days the newest one stays.
+        keep_weekly: of so many weeks the newest one stays.
+        keep_monthly: of so many months the newest one stays.
+        keep_yearly: of so many years the newest one stays.
+        keep_within: all that are no older than this before the newest one, such as "30d".
+        after_backup: prune after every backup that left nothing out.
+        grace_hours: how long what nobody needs stays after it was found; hours.
+        repack_above: share of garbage above which a pack is written anew; 1: never.
+    """
+
+    keep_last: Number = 0
+    keep_hourly: Number = 0
+    keep_daily: Number = 0
+    keep_weekly: Number = 0
+    keep_monthly: Number = 0
+    keep_yearly: Number = 0
+    keep_within: Text | None = None
+    after_backup: bool = False
+    grace_hours: Annotated[float, msgspec.Meta(ge=0, le=8784)] = 23.0
+    repack_above: Share = 0.5
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole file."""
 
@@ -287,3 +316,4 @@ class Config(Section, frozen=True, kw_only=True):
     ping: PingConfig = PingConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
+    prune: PruneConfig = PruneConfig()

@@ -6,28 +6,23 @@ where it has not, the next backup still works and stores everything again.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ocsnap.errors import LocalIOError
 from ocsnap.repository.blob import BlobKind
-from ocsnap.repository.cache_file import open_file
-from ocsnap.repository.index import IndexedPack, pack_name
+from ocsnap.repository.cache_connection import CacheConnection
+from ocsnap.repository.index import IndexedPack, pack_id, pack_name
 from ocsnap.repository.pack import PackedBlob
 from ocsnap.repository.tree import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from ocsnap.storage.storage import ObjectInfo
 
-_UNCOMMITTED_ROWS: Final = 2000
+_UNLISTED: Final = "NOT EXISTS (SELECT 1 FROM listing WHERE listing.pack = pack.number)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,85 +42,37 @@ class Location:
     raw_bytes: int
 
 
-class Cache:
+class Cache(CacheConnection):
     """The cache of one repository on this host; may be used from several threads."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it.
-
-        Args:
-            path: the SQLite file; its folder is made where it is not there.
-
-        Raises:
-            LocalIOError: the file cannot be opened or written.
-        """
-        self._path = path
-        self._lock = threading.RLock()
-        self._uncommitted_rows = 0
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._db = open_file(path)
-        except (OSError, sqlite3.Error) as error:
-            raise LocalIOError(
-                f"The local cache {path} cannot be used: {error}.",
-                hint="Check backup.state_dir; the cache may be deleted, it is rebuilt.",
-            ) from error
-
-    def close(self) -> None:
-        """Write everything and close the file."""
-        with self._lock:
-            try:
-                self.commit()
-            finally:
-                self._db.close()
-
-    @contextmanager
-    def _writing(self, rows: int = 1) -> Iterator[sqlite3.Connection]:
-        """Give the connection, inside a transaction that groups many small writes."""
-        with self._lock:
-            try:
-                if not self._db.in_transaction:
-                    self._db.execute("BEGIN")
-                yield self._db
-                self._uncommitted_rows += rows
-                if self._uncommitted_rows >= _UNCOMMITTED_ROWS:
-                    self.commit()
-            except sqlite3.Error as error:
-                raise self._unwritable(error) from error
-
-    def _unwritable(self, error: sqlite3.Error) -> LocalIOError:
-        return LocalIOError(
-            f"The local cache {self._path} cannot be written: {error}.",
-            hint="Make room there, or move backup.state_dir.",
-        )
-
-    def commit(self) -> None:
-        """Make all writes so far durable against the end of this process."""
-        with self._lock:
-            self._uncommitted_rows = 0
-            if self._db.in_transaction:
-                try:
-                    self._db.execute("COMMIT")
-                except sqlite3.Error as error:
-                    raise self._unwritable(error) from error
 
     # -- index -------------------------------------------------------------------------------
 
     def find(self, blob: bytes) -> Location | None:
-        """Return where a blob lies, None where it is not in the repository."""
+        """Return where a blob lies, None where it is not in the repository.
+
+        Of several packs that have it, one that stays is taken before one that is marked.
+        """
+        return next(iter(self.locations(blob)), None)
+
+    def locations(self, blob: bytes) -> list[Location]:
+        """Return all places where a blob lies; those in packs that are marked come last."""
         rows = self._all(
             "SELECT pack.kind, pack.id, offset, frame_bytes, raw_bytes FROM blob"
-            " JOIN pack ON pack.number = blob.pack WHERE blob.id = ?",
+            " JOIN pack ON pack.number = blob.pack WHERE blob.id = ?"
+            " ORDER BY pack.marked, pack.id",
             (blob,),
         )
-        if not rows:
-            return None
-        kind, pack, *place = rows[0]
-        return Location(pack_name(BlobKind(kind), pack), *place)
+        return [Location(pack_name(BlobKind(kind), pack), *place) for kind, pack, *place in rows]
 
     def has(self, blob: bytes) -> bool:
-        """Return whether a blob is in the repository."""
-        return bool(self._all("SELECT 1 FROM blob WHERE id = ?", (blob,)))
+        """Return whether a blob is in the repository, in a pack that is not marked."""
+        return bool(
+            self._all(
+                "SELECT 1 FROM blob JOIN pack ON pack.number = blob.pack"
+                " WHERE blob.id = ? AND NOT pack.marked LIMIT 1",
+                (blob,),
+            )
+        )
 
     def add_pack(self, pack: IndexedPack, *, index_id: bytes | None = None) -> None:
         """Note a pack and its blobs.
@@ -136,15 +83,16 @@ class Cache:
         """
         with self._writing(len(pack.blobs)) as db:
             db.execute(
-                "INSERT INTO pack (id, kind, size_bytes, md5, index_id) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET index_id = excluded.index_id",
-                (pack.pack, pack.kind.value, pack.size_bytes, pack.md5, index_id),
+                "INSERT OR IGNORE INTO pack (id, kind, size_bytes, md5) VALUES (?, ?, ?, ?)",
+                (pack.pack, pack.kind.value, pack.size_bytes, pack.md5),
             )
             (number,) = db.execute("SELECT number FROM pack WHERE id = ?", (pack.pack,)).fetchone()
             db.executemany(
                 "INSERT OR IGNORE INTO blob VALUES (?, ?, ?, ?, ?)",
                 ((b.blob, number, b.offset, b.frame_bytes, b.raw_bytes) for b in pack.blobs),
             )
+            if index_id is not None:
+                db.execute("INSERT OR IGNORE INTO listing VALUES (?, ?)", (index_id, number))
 
     def expected(self) -> Iterator[tuple[str, int, bytes]]:
         """Yield name, size in bytes and MD5 of every object that the storage must have.
@@ -185,10 +133,8 @@ class Cache:
         """
         found: list[IndexedPack] = []
         blobs = 0
-        for number, pack, kind, size_bytes, md5 in self._all(
-            "SELECT number, id, kind, size_bytes, md5 FROM pack WHERE index_id IS NULL"
-        ):
-            found.append(IndexedPack(pack, BlobKind(kind), size_bytes, md5, self._blobs_of(number)))
+        for (number,) in self._all(f"SELECT number FROM pack WHERE {_UNLISTED}"):  # noqa: S608
+            found.append(self._pack(number))
             blobs += len(found[-1].blobs)
             if blobs >= most_blobs:
                 break
@@ -196,17 +142,71 @@ class Cache:
 
     def unindexed_ids(self) -> list[tuple[str, bytes]]:
         """Return names and ids of all packs that no index object lists yet."""
-        rows = self._all("SELECT kind, id FROM pack WHERE index_id IS NULL")
-        return [(pack_name(BlobKind(kind), pack), pack) for kind, pack in rows]
+        return self._names(f"SELECT kind, id FROM pack WHERE {_UNLISTED}")  # noqa: S608
+
+    def listed_only_by(self, index_ids: Iterable[bytes]) -> Iterator[IndexedPack]:
+        """Yield the packs that no other index object lists than these, with their blobs."""
+        given = [*index_ids]
+        numbers = {
+            number
+            for index_id in given
+            for (number,) in self._all("SELECT pack FROM listing WHERE index_id = ?", (index_id,))
+        }
+        for number in sorted(numbers):
+            listing = self._all("SELECT index_id FROM listing WHERE pack = ?", (number,))
+            if {index_id for (index_id,) in listing} <= set(given):
+                yield self._pack(number)
+
+    def indexes_of(self, pack: bytes) -> set[bytes]:
+        """Return the index objects that list a pack."""
+        query = (
+            "SELECT index_id FROM listing JOIN pack ON pack.number = listing.pack WHERE pack.id = ?"
+        )
+        return {index_id for (index_id,) in self._all(query, (pack,))}
+
+    def small_indexes(self, most_blobs: int) -> set[bytes]:
+        """Return the index objects that list fewer blobs than so many."""
+        rows = self._all(
+            "SELECT index_id FROM listing JOIN blob ON blob.pack = listing.pack"
+            " GROUP BY index_id HAVING count(*) < ?",
+            (most_blobs,),
+        )
+        return {index_id for (index_id,) in rows}
+
+    def _pack(self, number: int) -> IndexedPack:
+        kind, pack, size_bytes, md5 = self._all(
+            "SELECT kind, id, size_bytes, md5 FROM pack WHERE number = ?", (number,)
+        )[0]
+        return IndexedPack(pack, BlobKind(kind), size_bytes, md5, self._blobs_of(number))
+
+    def _names(self, query: str) -> list[tuple[str, bytes]]:
+        return [(pack_name(BlobKind(kind), pack), pack) for kind, pack in self._all(query)]
+
+    # -- packs that are marked ---------------------------------------------------------------
+
+    def mark(self, names: Iterable[str]) -> None:
+        """Let these packs, and no others, be marked: nothing new may rely on them."""
+        with self._writing() as db:
+            db.execute("UPDATE pack SET marked = 0 WHERE marked")
+            db.executemany(
+                "UPDATE pack SET marked = 1 WHERE id = ?", ((pack_id(name),) for name in names)
+            )
+        self.commit()
+
+    def marked(self) -> set[str]:
+        """Return the names of the packs known here that are marked."""
+        return {name for name, _ in self._names("SELECT kind, id FROM pack WHERE marked")}
+
+    # -- what is in packs --------------------------------------------------------------------
 
     def blobs_of(self, name: str) -> list[PackedBlob]:
         """Return the blobs of a pack, in the order in which they lie; empty if it is unknown."""
-        try:
-            pack = bytes.fromhex(name.rpartition("/")[2].removesuffix(".gpg"))
-        except ValueError:
-            return []
-        rows = self._all("SELECT number FROM pack WHERE id = ?", (pack,))
+        rows = self._all("SELECT number FROM pack WHERE id = ?", (pack_id(name),))
         return self._blobs_of(rows[0][0]) if rows else []
+
+    def knows_pack(self, name: str) -> bool:
+        """Return whether a pack is known here."""
+        return bool(self._all("SELECT 1 FROM pack WHERE id = ?", (pack_id(name),)))
 
     def _blobs_of(self, number: int) -> list[PackedBlob]:
         rows = self._all(
@@ -219,29 +219,28 @@ class Cache:
         """Note that an index object lists these packs."""
         with self._writing() as db:
             db.executemany(
-                "UPDATE pack SET index_id = ? WHERE id = ?",
+                "INSERT OR IGNORE INTO listing SELECT ?, number FROM pack WHERE id = ?",
                 ((index_id, pack.pack) for pack in packs),
             )
         self.commit()
 
     def index_ids(self) -> set[bytes]:
         """Return the index objects whose packs are known here."""
-        rows = self._all("SELECT DISTINCT index_id FROM pack WHERE index_id IS NOT NULL")
-        return {row[0] for row in rows}
+        return {row[0] for row in self._all("SELECT DISTINCT index_id FROM listing")}
 
     def drop_index(self, index_id: bytes) -> None:
-        """Note that an index object is gone: its packs are listed by none any more."""
+        """Note that an index object is gone."""
         with self._writing() as db:
-            db.execute("UPDATE pack SET index_id = NULL WHERE index_id = ?", (index_id,))
+            db.execute("DELETE FROM listing WHERE index_id = ?", (index_id,))
         self.commit()
 
     def drop_pack(self, pack: bytes) -> None:
-        """Forget one pack that is gone."""
+        """Forget one pack that is gone, or is not what it was."""
         with self._writing() as db:
-            db.execute(
-                "DELETE FROM blob WHERE pack = (SELECT number FROM pack WHERE id = ?)", (pack,)
-            )
-            db.execute("DELETE FROM pack WHERE id = ?", (pack,))
+            for (number,) in db.execute("SELECT number FROM pack WHERE id = ?", (pack,)).fetchall():
+                db.execute("DELETE FROM blob WHERE pack = ?", (number,))
+                db.execute("DELETE FROM listing WHERE pack = ?", (number,))
+                db.execute("DELETE FROM pack WHERE number = ?", (number,))
         self.commit()
 
     # -- held content ------------------------------------------------------------------------
@@ -321,13 +320,3 @@ class Cache:
             else:
                 db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (key, value))
         self.commit()
-
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        try:
-            with self._lock:
-                return self._db.execute(query, tuple(values)).fetchall()
-        except sqlite3.Error as error:
-            raise LocalIOError(
-                f"The local cache {self._path} cannot be read: {error}.",
-                hint="It may be deleted, it is rebuilt.",
-            ) from error

@@ -8,18 +8,46 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+
+_LISTING: Final = """
+CREATE TABLE listing (
+    index_id BLOB NOT NULL, pack INTEGER NOT NULL, PRIMARY KEY (index_id, pack)) WITHOUT ROWID;
+CREATE INDEX listing_of_pack ON listing (pack);
+"""
+
+# While a pack is replaced by another its blobs lie in both.
+_BLOB: Final = """
+CREATE TABLE blob (
+    id BLOB NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL,
+    frame_bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, PRIMARY KEY (id, pack)) WITHOUT ROWID;
+CREATE INDEX blob_of_pack ON blob (pack);
+"""
+
+# On a host without the secret key what it knows is worth keeping: it could not read it again.
+_FROM_VERSION_1: Final = f"""
+BEGIN;
+{_LISTING}
+INSERT INTO listing SELECT index_id, number FROM pack WHERE index_id IS NOT NULL;
+DROP INDEX pack_of_index;
+ALTER TABLE pack DROP COLUMN index_id;
+ALTER TABLE pack ADD COLUMN marked INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blob RENAME TO blob_1;
+DROP INDEX blob_of_pack;
+{_BLOB}
+INSERT INTO blob SELECT id, pack, offset, frame_bytes, raw_bytes FROM blob_1;
+DROP TABLE blob_1;
+PRAGMA user_version = 2;
+COMMIT;
+"""  # noqa: S608 - made of constants
 
 _SCHEMA: Final = f"""
 BEGIN;
 CREATE TABLE pack (
     number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL, md5 BLOB NOT NULL, index_id BLOB);
-CREATE INDEX pack_of_index ON pack (index_id);
-CREATE TABLE blob (
-    id BLOB PRIMARY KEY, pack INTEGER NOT NULL, offset INTEGER NOT NULL,
-    frame_bytes INTEGER NOT NULL, raw_bytes INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX blob_of_pack ON blob (pack);
+    size_bytes INTEGER NOT NULL, md5 BLOB NOT NULL, marked INTEGER NOT NULL DEFAULT 0);
+{_LISTING}
+{_BLOB}
 CREATE TABLE held (id BLOB PRIMARY KEY, frame BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE object (
     name TEXT PRIMARY KEY, size_bytes INTEGER NOT NULL, md5 BLOB NOT NULL) WITHOUT ROWID;
@@ -54,6 +82,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         # All that it knew is in the repository, too.
         _remove(path)
         db = _connect(path)
+    if _version(db) == 1:
+        db.executescript(_FROM_VERSION_1)
     if _version(db) not in (0, SCHEMA_VERSION):
         db.close()
         _remove(path)

@@ -56,9 +56,21 @@ def pack_name(kind: BlobKind, pack: bytes) -> str:
     return f"{kind.value}/{digest[:2]}/{digest}.gpg"
 
 
+def pack_id(name: str) -> bytes:
+    """Return the SHA-256 that stands in the name of a pack, nothing if none does."""
+    try:
+        return bytes.fromhex(name.rpartition("/")[2].removesuffix(".gpg"))
+    except ValueError:
+        return b""
+
+
 def index_name(index: bytes) -> str:
     """Return the name of an index object, given the SHA-256 of its bytes."""
     return f"{FOLDER}{index.hex()}.gpg"
+
+
+INDEX_OF_NONE: Final = index_name(bytes(32))
+"""The name of an index object that nobody will ever find."""
 
 
 def encode(index: Index) -> bytes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import zstandard
 
-from ocsnap.errors import DamagedError
+from ocsnap.errors import DamagedError, ObjectMissingError
 from ocsnap.repository.blob import NOT_SOUND, BlobKind, blob_id
 from ocsnap.repository.pack import decompress, read_trailer
 from ocsnap.repository.rescue import kit
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ocsnap.crypto import Cipher
-    from ocsnap.repository.cache import Cache
+    from ocsnap.repository.cache import Cache, Location
     from ocsnap.storage.storage import Storage
 
 
@@ -57,11 +57,18 @@ class BlobReader:
             with suppress(DamagedError, zstandard.ZstdError):
                 size_bytes = zstandard.frame_content_size(frame)
                 return unpack(blob, frame, size_bytes, name="The local cache")
-        location = self._cache.find(blob)
-        if location is None:
+        locations = self._cache.locations(blob)
+        if not locations:
             raise DamagedError(
                 f"The repository has no blob {blob.hex()}.", hint="Run: ocsnap verify."
             )
+        for location in locations[:-1]:
+            # While packs are replaced by others there are two places, and one may be gone already.
+            with suppress(DamagedError, ObjectMissingError):
+                return self._load_from(location, blob)
+        return self._load_from(locations[-1], blob)
+
+    def _load_from(self, location: Location, blob: bytes) -> bytes:
         plain = memoryview(self._pack(location.pack))
         frame = bytes(plain[location.offset : location.offset + location.frame_bytes])
         return unpack(blob, frame, location.raw_bytes, name=location.pack)

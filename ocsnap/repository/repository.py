@@ -15,7 +15,6 @@ from ocsnap.errors import (
     NoRepositoryError,
     ObjectExistsError,
     ObjectMissingError,
-    StorageError,
 )
 from ocsnap.monitor import Problem
 from ocsnap.repository import description as descriptions
@@ -27,6 +26,7 @@ from ocsnap.repository.reader import BlobReader
 from ocsnap.repository.references import metadata_blobs
 from ocsnap.repository.sending import Sending
 from ocsnap.repository.snapshot import StoredSnapshot
+from ocsnap.repository.synchroniser import DOUBTFUL, Synchroniser
 from ocsnap.repository.writer import BlobWriter
 from ocsnap.storage.storage import ObjectInfo
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from ocsnap.crypto import Cipher
     from ocsnap.monitor import Monitor
     from ocsnap.repository.index import IndexedPack
+    from ocsnap.repository.marks import StoredMarks
     from ocsnap.repository.snapshot import Snapshot
     from ocsnap.storage.storage import Storage
 
-_DOUBTFUL: Final = "something that was stored may be lost"
 MOST_INDEXED_BLOBS: Final = 200_000
 """An index object lists about so many, which takes 10 MB: a first backup writes several, and none
 of them takes much memory."""
@@ -69,6 +69,9 @@ class Repository:
         self.cipher = cipher
         self.cache = cache
         self.reader = BlobReader(storage=storage, cipher=cipher, cache=cache)
+        self._synchroniser = Synchroniser(
+            storage=storage, cipher=cipher, cache=cache, reader=self.reader, repository=repository
+        )
         self._sending = sending
         self.writer = BlobWriter(
             storage=storage,
@@ -91,10 +94,13 @@ class Repository:
         As long as it is so, a backup may take over from an earlier snapshot only what it has looked
         up in the index.
         """
-        return self.cache.note(_DOUBTFUL) is not None
+        return self.cache.note(DOUBTFUL) is not None
 
     def synchronise(self, monitor: Monitor) -> None:
         """Bring the local index in step with the storage.
+
+        A run that stores something takes its lock before: whatever prune marks after that stays as
+        long as the lock is held, and what was marked before is not relied on.
 
         Args:
             monitor: is told of index objects that are gone or damaged, or that this host cannot
@@ -106,56 +112,28 @@ class Repository:
         for pack in self._sending.arrived(self.storage):
             self.cache.add_pack(pack)
             self.cache.commit()
-        listed = {info.name for info in self.storage.list(indexes.FOLDER)}
-        known = {indexes.index_name(index): index for index in self.cache.index_ids()}
-        if known and not listed and not any(self.storage.list(snapshots.FOLDER)):
-            raise StorageError(
-                "The storage lists no index although backups were written there.",
-                hint="Check that repository.url names the right place.",
-            )
-        self._take_unknown(sorted(listed - known.keys()), monitor)
-        # Only now: what is listed by an index that somebody wrote in their place stays with that.
-        for name in known.keys() - listed:
-            monitor.note(f"{name} is gone: what this host knows of it will be listed anew.")
-            self.cache.drop_index(known[name])
-            self.cache.expect_no_more(name)
-        self._drop_lost_packs()
+        self._synchroniser.synchronise(monitor)
 
-    def _take_unknown(self, names: list[str], monitor: Monitor) -> None:
-        if names and not self.cipher.can_decrypt:
-            monitor.note(
-                f"{len(names)} index objects were written elsewhere and cannot be read without "
-                "the secret key: what they list may be stored once more."
-            )
-            return
-        for name in names:
-            try:
-                self.take_index(name)
-            except (DamagedError, ObjectMissingError) as error:
-                self.cache.set_note(_DOUBTFUL, name)
-                monitor.problem(Problem(name, error.message))
+    def take_marks(self, monitor: Monitor) -> StoredMarks:
+        """Learn which packs are marked, and which objects prune has removed.
+
+        Args:
+            monitor: is told if that cannot be read.
+
+        Returns:
+            What prune and repair say.
+        """
+        return self._synchroniser.take_marks(monitor)
 
     def take_index(self, name: str) -> None:
         """Learn from an index object what lies where.
 
         Raises:
             DamagedError: it is damaged.
+            ObjectMissingError: it is gone.
             NoSecretKeyError: this host cannot decrypt it.
         """
-        message = self.reader.object(name)
-        for pack in indexes.decode(self.cipher.decrypt(message), name=name).packs:
-            self.cache.add_pack(pack, index_id=hashlib.sha256(message).digest())
-        self.cache.expect(ObjectInfo(name, len(message), md5=None, sha256=None))
-        self.cache.commit()
-
-    def _drop_lost_packs(self) -> None:
-        """Packs of an interrupted run count only if they did reach the storage."""
-        for name, pack in self.cache.unindexed_ids():
-            try:
-                self.storage.stat(name)
-            except ObjectMissingError:
-                self.cache.set_note(_DOUBTFUL, name)
-                self.cache.drop_pack(pack)
+        self._synchroniser.take_index(name)
 
     def flush(self) -> None:
         """Store everything that was saved, and the index that lists it."""
@@ -164,9 +142,10 @@ class Repository:
 
     def _write_indexes(self) -> None:
         while packs := self.cache.unindexed_packs(MOST_INDEXED_BLOBS):
-            self._store_index(packs)
+            self.store_index(packs)
 
-    def _store_index(self, packs: list[IndexedPack]) -> None:
+    def store_index(self, packs: list[IndexedPack]) -> None:
+        """Store an index object that lists these packs, which are stored already."""
         message = self.cipher.encrypt([indexes.encode(indexes.Index(indexes.FORMAT, packs))])
         digest = hashlib.sha256(message)
         name = indexes.index_name(digest.digest())
@@ -188,8 +167,23 @@ class Repository:
         name = snapshots.snapshot_name(snapshot.started, digest)
         self.cache.expect(self.storage.put(name, message, sha256=digest))
         self.cache.hold_snapshot(name, content)
-        self.cache.set_note(_DOUBTFUL, None)
+        self.cache.set_note(DOUBTFUL, None)
         return StoredSnapshot(id=digest, name=name, snapshot=snapshot)
+
+    def withdraw(self, stored: StoredSnapshot) -> None:
+        """Take back a snapshot that turned out not to be whole; the next backup looks closely.
+
+        Raises:
+            AccessDeniedError: this key may not delete objects.
+        """
+        self.doubt(stored.name)
+        self.cache.drop_snapshot(stored.name)
+        self.cache.expect_no_more(stored.name)
+        self.storage.delete(stored.name)
+
+    def doubt(self, why: str) -> None:
+        """Let backups look up everything that they take over, until the next commit."""
+        self.cache.set_note(DOUBTFUL, why)
 
     def trim_cache(self, snapshot: Snapshot) -> None:
         """Forget cached listings and signatures that the latest snapshot no longer needs.

@@ -11,6 +11,7 @@ import msgspec
 
 from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
 from ocsnap.repository import index as indexes
+from ocsnap.repository import lock_survey as locks
 from ocsnap.repository import snapshot as snapshots
 from ocsnap.repository import tree
 from ocsnap.repository.blob import BlobKind
@@ -90,7 +91,7 @@ class Checker:
         self._monitor = monitor
         self._lock = threading.Lock()
         self._report = CheckReport()
-        self._bad_blobs: set[bytes] = set()
+        self._bad_packs: set[str] = set()
 
     def check(self, *, read_data: bool) -> CheckReport:
         """Compare what the storage has with what was stored.
@@ -106,11 +107,21 @@ class Checker:
             OcsnapError: the storage cannot be asked, or the key is wrong.
         """
         self._monitor.step("Listing the objects")
-        present = {info.name: info for info in self._repository.storage.list()}
+        doomed = self._repository.take_marks(self._monitor).marks.doomed
+        present = {
+            info.name: info
+            for info in self._repository.storage.list()
+            if not info.name.startswith(locks.FOLDER)
+        }
         self._report.objects = len(present)
         self._report.stored_bytes = sum(info.size_bytes for info in present.values())
         self._learn(present)
+        self._repository.cache.mark(doomed)
+        marked = self._repository.cache.marked()
         for name, size_bytes, md5 in self._repository.cache.expected():
+            if name in marked and name not in present:
+                self._bad_packs.add(name)  # prune may remove it at any time
+                continue
             self._compare(name, present.get(name), size_bytes, md5.hex())
         if read_data:
             self._read(present)
@@ -241,7 +252,8 @@ class Checker:
         return []
 
     def _is_lost(self, blob: bytes) -> bool:
-        return blob in self._bad_blobs or not self._repository.cache.has(blob)
+        places = self._repository.cache.locations(blob)
+        return all(place.pack in self._bad_packs for place in places)
 
     def _suffers(self, stored: StoredSnapshot, path: bytes) -> None:
         self._report.files.setdefault(os.fsdecode(path), []).append(stored.short_id)
@@ -262,9 +274,8 @@ class Checker:
             self._damaged(error.name or name, error.message)
 
     def _damaged(self, name: str, reason: str) -> None:
-        blobs = [packed.blob for packed in self._repository.cache.blobs_of(name)]
         with self._lock:
-            self._bad_blobs.update(blobs)
+            self._bad_packs.add(name)
             if all(damage.name != name for damage in self._report.damages):
                 self._report.damages.append(Damage(name=name, reason=reason))
         if name.startswith(kit.FOLDER):

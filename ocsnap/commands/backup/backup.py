@@ -22,7 +22,9 @@ from ocsnap.commands.backup.report import BackupReport, WindowReport
 from ocsnap.commands.backup.sources import config_source, own_folders, refuse_inside
 from ocsnap.commands.backup.window import Window
 from ocsnap.commands.context import connect, state_dir
+from ocsnap.commands.prune.prune import prune_after_backup
 from ocsnap.commands.reporting.hooks import HookPoint, demand
+from ocsnap.commands.repository_lock import repository_lock
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site, site_findings
 from ocsnap.commands.unlock import unlock
@@ -34,6 +36,8 @@ from ocsnap.owncloud.maintenance import Freeze
 from ocsnap.owncloud.special.findings import refuse, warnings
 from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.commit import commit
+from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.rescue import kit
 from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot
 from ocsnap.repository.spool import Spool
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     from ocsnap.commands.site import Site
     from ocsnap.database.database import Dump
     from ocsnap.repository.alarm import Alarm
+    from ocsnap.repository.lock import Lock
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import StoredSnapshot
 
@@ -102,7 +107,10 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
         spool = Spool(context.config.backup.spool_dir or folder / "spool")
         opened = connect(context, create=True)
         stack.callback(opened.repository.close)
-        return _Backup(context, site, opened, spool, snapshot, notes=warnings(found)).run(options)
+        with repository_lock(opened.repository, Purpose.BACKUP, context.random) as lock:
+            run = _Backup(context, site, opened, spool, snapshot, lock, notes=warnings(found))
+            report = run.run(options)
+        return _pruned(context, opened, report)
 
 
 @dataclass
@@ -125,6 +133,7 @@ class _Backup:
     opened: OpenRepository
     spool: Spool
     snapshot: FileSystemSnapshot | None
+    lock: Lock
     statistics: Statistics = field(default_factory=Statistics)
     notes: list[str] = field(default_factory=list)
     dumped: _Dumped | None = None
@@ -227,7 +236,7 @@ class _Backup:
             alarms=self._alarms(parent, roots, window, lost_homes),
             rescue=tuple(file.name for file in kit.files()),
         )
-        stored = repository.commit(snapshot)
+        stored = commit(repository, snapshot, lock=self.lock, monitor=context.monitor)
         repository.trim_cache(snapshot)
         return self._report(stored, dumped, window)
 
@@ -307,6 +316,18 @@ class _Backup:
             failed_hooks=window.failed_hooks,
             open_alarms=tuple(stored.short_id for stored in self._open_alarms(stored)),
         )
+
+
+def _pruned(context: Context, opened: OpenRepository, report: BackupReport) -> BackupReport:
+    """Prune if that is wanted, but not what an incomplete backup may be needed for."""
+    if not context.config.prune.after_backup:
+        return report
+    if report.open_alarms:
+        return report  # which says so
+    if report.statistics.errors:
+        context.monitor.note("Nothing is pruned after a backup that left something out.")
+        return report
+    return msgspec.structs.replace(report, prune=prune_after_backup(context, opened))
 
 
 def _file_system_snapshot(context: Context, options: BackupOptions) -> FileSystemSnapshot | None:

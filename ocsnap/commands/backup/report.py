@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ocsnap.repository.alarm import Alarm
+from ocsnap.repository.prune_report import PruneReport
 from ocsnap.snapshot.statistics import Statistics
 
 
@@ -67,6 +68,7 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
         failed_hooks: what is wrong with hooks that ran meanwhile.
         alarms: what made the backup doubt that all was well.
         open_alarms: short ids of all snapshots whose alarms nobody has acknowledged.
+        prune: what the prune after it did, where there was one.
     """
 
     snapshot: str
@@ -90,3 +92,4 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     failed_hooks: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()
     open_alarms: tuple[str, ...] = ()
+    prune: PruneReport | None = None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.reporting.hooks import HookPoint, demand
+from ocsnap.commands.repository_lock import reader_lock
 from ocsnap.commands.restore.dump_folder import DumpFolder
 from ocsnap.commands.restore.folders import make_folder, refuse_unless_empty, remove
 from ocsnap.commands.restore.layout import (
@@ -36,6 +37,7 @@ from ocsnap.commands.snapshots import readable
 from ocsnap.database.open import load_database
 from ocsnap.database.settings import DatabaseSettings
 from ocsnap.errors import DamagedError, LocalIOError, OwncloudError, RefusedError
+from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.selector import select
 from ocsnap.snapshot.restorer import Placement, Restorer, RestoreReport
 
@@ -71,7 +73,11 @@ def restore(
     if options.devices and not context.superuser:
         raise RefusedError("Only root can make devices.", hint="Run as root, or without --devices.")
     folder = state_dir(context)
-    with run_lock(folder, "a restore"), closing(connect(context).repository) as repository:
+    with (
+        run_lock(folder, "a restore"),
+        closing(connect(context).repository) as repository,
+        reader_lock(repository, Purpose.RESTORE, context.random, context.monitor),
+    ):
         context.monitor.step("Checking")
         repository.synchronise(context.monitor)
         stored = _choose(readable(repository, context.monitor), context, options)

@@ -1,0 +1,61 @@
+"""`ocsnap pin` and `ocsnap unpin` on the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.session import session
+from ocsnap.errors import ExitStatus
+
+_Snapshot = Annotated[
+    str, typer.Argument(help="Which: the first digits of its id, a time, or latest.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("pin")(pin)
+    app.command("unpin")(unpin)
+
+
+def pin(context: typer.Context, snapshot: _Snapshot) -> int:
+    """Let a snapshot stay, whatever the rules of prune say.
+
+    Examples:
+
+        ocsnap pin latest
+
+        ocsnap pin 1f2e3d4c
+    """
+    from ocsnap.commands.prune.pin import pin as run  # noqa: PLC0415 - see session
+
+    options = context.obj
+    with session(options) as world:
+        found, new = run(world, snapshot)
+    if options.json:
+        print_json({"snapshot": found, "pinned": True, "changed": new})
+    else:
+        print_text(f"{found[:8]} is pinned{'' if new else ' already'}.")
+    return int(ExitStatus.OK)
+
+
+def unpin(context: typer.Context, snapshot: _Snapshot) -> int:
+    """Leave a snapshot to the rules of prune again; the key must be allowed to delete.
+
+    Example:
+
+        ocsnap unpin 1f2e3d4c
+    """
+    from ocsnap.commands.prune.pin import unpin as run  # noqa: PLC0415 - see session
+
+    options = context.obj
+    with session(options) as world:
+        found, was_pinned = run(world, snapshot)
+    if options.json:
+        print_json({"snapshot": found, "pinned": False, "changed": was_pinned})
+    else:
+        print_text(f"{found[:8]} is {'no longer' if was_pinned else 'not'} pinned.")
+    return int(ExitStatus.OK)

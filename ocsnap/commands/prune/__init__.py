@@ -1,0 +1,1 @@
+"""`ocsnap prune`, `ocsnap pin` and `ocsnap unpin`."""
