@@ -14,7 +14,10 @@ from ocsnap.database.database import Manifest
 from ocsnap.repository.alarm import Acknowledgement, Alarm, AlarmKind
 from ocsnap.repository.description import Description
 from ocsnap.repository.index import IndexedPack
+from ocsnap.repository.lock_survey import LockRecord
+from ocsnap.repository.marks import Marks
 from ocsnap.repository.pack import PackedBlob
+from ocsnap.repository.pin import Pin
 from ocsnap.repository.snapshot import OwncloudRecord, Root, Snapshot
 from ocsnap.repository.tree import Entry, Extent
 
@@ -35,9 +38,12 @@ MONITORING = FOLDER / "docs" / "monitoring.md"
         Entry,
         Extent,
         IndexedPack,
+        LockRecord,
         Manifest,
+        Marks,
         OwncloudRecord,
         PackedBlob,
+        Pin,
         Root,
         Snapshot,
     ],
