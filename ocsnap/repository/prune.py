@@ -19,6 +19,7 @@ import msgspec
 
 from ocsnap.errors import AccessDeniedError, NoSecretKeyError
 from ocsnap.repository import snapshot as snapshots
+from ocsnap.repository.alarm import demand_acknowledged
 from ocsnap.repository.index import INDEX_OF_NONE, pack_id
 from ocsnap.repository.index_rewrite import rewrite_index
 from ocsnap.repository.marks import Marks, put_marks
@@ -104,6 +105,7 @@ class Pruner:
             What was done, and what could not be.
 
         Raises:
+            AlarmError: a snapshot has alarms that nobody has acknowledged.
             BusyError: the lock was lost; nothing more was done after that.
             OcsnapError: the storage or the key fails; another prune goes on from there.
         """
@@ -112,6 +114,7 @@ class Pruner:
             plan, needs = self._planner.plan(
                 stack, now=survey.now, relied_since=survey.relied_since
             )
+            demand_acknowledged(self._repository, self._planner.stored, self._monitor)
             self._report.waits_for = [other.describe() for other in survey.others]
             self._release(plan, lock)
             self._sweep(plan.ripe, lock)
@@ -263,11 +266,11 @@ class Pruner:
 
     def _clean_up(self, plan: Plan, survey: LockSurvey) -> None:
         """Remove small objects that the dead and the past have left."""
-        leftovers = [*survey.leftovers, *plan.marks.older, *plan.pins_of_none]
+        leftovers = [*survey.leftovers, *plan.marks.older, *plan.of_none]
         if not leftovers:
             return
         self._monitor.step("Cleaning up")
-        left = self._delete(leftovers, ("locks/", "marks/", "pins/"))
+        left = self._delete(leftovers, ("locks/", "marks/", "pins/", "acknowledged/"))
         self._report.removed_leftovers = len(leftovers) - len(left)
 
     def _delete(self, names: Sequence[str], folders: Sequence[str]) -> set[str]:

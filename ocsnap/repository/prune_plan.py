@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.monitor import Problem
+from ocsnap.repository import alarm
 from ocsnap.repository import index as indexes
 from ocsnap.repository import marks as marking
 from ocsnap.repository import pin as pins
@@ -13,7 +14,7 @@ from ocsnap.repository import snapshot as snapshots
 from ocsnap.repository.needs import FILE_NAME, Needs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from contextlib import ExitStack
 
     from ocsnap.monitor import Monitor
@@ -29,6 +30,8 @@ SKEW_SECONDS: Final = 60.0
 
 GRACE_SECONDS: Final = 23 * 3600.0
 """A daily prune removes what the one of the day before has marked."""
+
+_ID_LENGTH: Final = 64
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Plan:
         garbage: packs to be marked.
         sparse: packs to be repacked.
         gone: marked packs that are there no more.
-        pins_of_none: names of pins whose snapshot is gone.
+        of_none: names of pins and acknowledgements whose snapshot is gone.
     """
 
     now: float
@@ -86,11 +89,15 @@ class Plan:
     garbage: list[PackNeed] = field(default_factory=list)
     sparse: list[PackNeed] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
-    pins_of_none: list[str] = field(default_factory=list)
+    of_none: list[str] = field(default_factory=list)
 
 
 class Planner:
-    """Looks at a repository and decides; changes nothing but the local cache."""
+    """Looks at a repository and decides; changes nothing but the local cache.
+
+    Attributes:
+        stored: all snapshots that can be read.
+    """
 
     def __init__(self, repository: Repository, policy: PrunePolicy, *, monitor: Monitor) -> None:
         """Prepare.
@@ -103,7 +110,7 @@ class Planner:
         self._repository = repository
         self._policy = policy
         self._monitor = monitor
-        self._stored: list[StoredSnapshot] = []
+        self.stored: list[StoredSnapshot] = []
 
     def plan(self, stack: ExitStack, *, now: float, relied_since: float) -> tuple[Plan, Needs]:
         """Decide.
@@ -131,7 +138,7 @@ class Planner:
         cache = repository.cache
         needs = stack.enter_context(Needs(cache.path.with_name(FILE_NAME), cache.path))
         others = self._take_listing(needs, plan)
-        self._stored = repository.snapshots(self._monitor)
+        self.stored = repository.snapshots(self._monitor)
         self._judge(plan, others)
         self._monitor.step("Finding what the snapshots need")
         self.weigh(plan, needs)
@@ -144,7 +151,7 @@ class Planner:
         needs.forget()
         leaving = set(plan.leaving)
         # Those that stay come first: what both need is needed by what stays.
-        for stored in sorted(self._stored, key=lambda stored: stored.name in leaving):
+        for stored in sorted(self.stored, key=lambda stored: stored.name in leaving):
             needs.walk(
                 stored.snapshot.roots, self._repository.reader, stays=stored.name not in leaving
             )
@@ -182,11 +189,10 @@ class Planner:
             name.removeprefix(pins.FOLDER) for name in others if name.startswith(pins.FOLDER)
         )
         retention = replace(self._policy.retention, pinned=pinned, damaged=damaged)
-        plan.verdicts = retention.judge(self._stored)
+        plan.verdicts = retention.judge(self.stored)
         plan.leaving = [verdict.stored.name for verdict in plan.verdicts if not verdict.stays]
-        unread = sorted(plan.present - {stored.name for stored in self._stored})
-        known_ids = {snapshots.id_of(name) for name in plan.present if len(name) > 64}
-        plan.pins_of_none = [pins.pin_name(snapshot) for snapshot in sorted(pinned - known_ids)]
+        unread = sorted(plan.present - {stored.name for stored in self.stored})
+        plan.of_none = _of_none(others, plan.present)
         if retention.remove_damaged:
             plan.leaving += [
                 name for name in unread if name.removesuffix(".gpg")[-64:] not in pinned
@@ -197,9 +203,9 @@ class Planner:
         """Decide anew, as damaged snapshots count for no rule."""
         reader = self._repository.reader
         damaged = frozenset(
-            stored.id for stored in self._stored if needs.suffers(stored.snapshot.roots, reader)
+            stored.id for stored in self.stored if needs.suffers(stored.snapshot.roots, reader)
         )
-        for stored in self._stored:
+        for stored in self.stored:
             if stored.id in damaged:
                 self._monitor.problem(Problem(stored.name, "some of its files are lost"))
         self._judge(plan, others, damaged)
@@ -240,6 +246,17 @@ class Planner:
             plan.garbage.append(pack)
         elif 1 - pack.staying_bytes / pack.listed_bytes > self._policy.repack_above:
             plan.sparse.append(pack)
+
+
+def _of_none(names: Sequence[str], present: Collection[str]) -> list[str]:
+    """Return the names of objects that belong to a snapshot that is not there."""
+    ids = {name.removesuffix(".gpg")[-_ID_LENGTH:] for name in present}
+    return [
+        name
+        for name in names
+        if name.startswith((pins.FOLDER, alarm.FOLDER))
+        and name.partition("/")[2][:_ID_LENGTH] not in ids
+    ]
 
 
 def is_ripe(since: float, now: float, relied_since: float, grace_seconds: float) -> bool:
