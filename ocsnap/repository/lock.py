@@ -55,6 +55,8 @@ class Lock:
         purpose: what for.
         now: when it was last renewed, by the storage's clock; seconds since the epoch.
         is_lost: whether others may have taken it for abandoned.
+        objects_put: objects put for it, which are gone when it ends.
+        put_bytes: their sizes.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Lock:
         self.purpose = purpose
         self.now = 0.0
         self.is_lost = False
+        self.objects_put = self.put_bytes = 0
         self._storage = storage
         self._repository = repository
         self._random = random
@@ -212,6 +215,8 @@ class Lock:
         data = record_of_this_process(self._repository)
         sha256 = hashlib.sha256(data).hexdigest()
         self._storage.put(self._name(number), data, sha256=sha256)
+        self.objects_put += 1
+        self.put_bytes += len(data)
 
     def _remove(self, names: list[str]) -> None:
         if not self._may_delete:

@@ -292,6 +292,7 @@ class _Backup:
     def _report(self, stored: StoredSnapshot, dumped: _Dumped, window: Window) -> BackupReport:
         traffic = self.opened.traffic
         snapshot = stored.snapshot
+        put_bytes = traffic.put_bytes - self.lock.put_bytes
         content_bytes = self.repository.writer.stored_bytes(BlobKind.CONTENT)
         return BackupReport(
             snapshot=stored.id,
@@ -305,10 +306,10 @@ class _Backup:
             dump_bytes=dumped.statistics.source_file_bytes,
             dump_new_bytes=dumped.statistics.raw_delta_bytes,
             dump_seconds=dumped.seconds,
-            put_bytes=traffic.put_bytes,
+            put_bytes=put_bytes,
             deleted_bytes=traffic.deleted_bytes,
-            metadata_bytes=traffic.put_bytes - content_bytes,
-            objects_put=traffic.objects_put,
+            metadata_bytes=put_bytes - content_bytes,
+            objects_put=traffic.objects_put - self.lock.objects_put,
             requests=traffic.requests,
             repository_bytes=self.repository.cache.expected_bytes(),
             notes=tuple(self.notes),

@@ -58,7 +58,7 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
         dump_bytes: length of the dump.
         dump_new_bytes: what of it was not in the repository.
         dump_seconds: how long the dump took.
-        put_bytes: bytes put to the storage.
+        put_bytes: bytes put to the storage, but for the lock, which is gone by now.
         deleted_bytes: bytes removed from it.
         metadata_bytes: of `put_bytes`, all but file content.
         objects_put: objects put to the storage.
