@@ -52,6 +52,10 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --user: only tell what would be done.")
     ] = False,
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", help="With --db: only this table, into a database of its own."),
+    ] = None,
     user: Annotated[str | None, typer.Option("--user", help="Only what is this user's.")] = None,
     path: Annotated[
         str | None, typer.Option("--path", help="With --user: only this file or folder.")
@@ -79,6 +83,8 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     it goes into a folder instead. Without --path the user's shares, comments, tags, calendars and
     so on come back as well, the account too if it was deleted.
 
+    With --db --table a table is loaded into a database beside ownCloud's, never over it.
+
     Examples:
 
         ocsnap restore
@@ -94,12 +100,14 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         ocsnap restore --user u1 --path Documents --to /tmp
 
         ocsnap restore --user u1 --dry-run
+
+        ocsnap restore --db --table oc_calendarobjects
     """
     if user is not None:
         from ocsnap.cli.restore_user import restore_user, topics  # noqa: PLC0415 - see session
         from ocsnap.commands.restore_user.report import UserRestoreOptions  # noqa: PLC0415 - the same
 
-        if db or data or target is not None or database_name is not None:
+        if db or data or table or target is not None or database_name is not None:
             raise typer.BadParameter("--user goes with --path, --to and the like only.")
         theirs = UserRestoreOptions(
             user=user,
@@ -113,6 +121,14 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         return restore_user(context.obj, theirs, yes=yes)
     if dry_run or path is not None or to is not None or replace or without:
         raise typer.BadParameter("--dry-run, --path, --to, --replace, --without go with --user.")
+    if table:
+        from ocsnap.cli.restore_tables import restore_tables  # noqa: PLC0415 - see session
+        from ocsnap.commands.restore_tables import TableOptions  # noqa: PLC0415 - the same
+
+        if not db or data or target is not None:
+            raise typer.BadParameter("--table goes with --db, --snapshot and --database-name only.")
+        chosen_tables = TableOptions(tables=tuple(table), snapshot=snapshot, name=database_name)
+        return restore_tables(context.obj, chosen_tables)
     from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
     from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
     from ocsnap.commands.restore.layout import Part  # noqa: PLC0415 - see session

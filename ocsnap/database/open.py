@@ -115,3 +115,20 @@ def open_rows(reader: DumpReader, *, scratch_dir: Path) -> AbstractContextManage
     from ocsnap.database.mysql.row_parser import MysqlDumpRows  # noqa: PLC0415 - as above
 
     return nullcontext(MysqlDumpRows(reader))
+
+
+def load_tables_into_file(reader: DumpReader, names: Sequence[str], target: Path) -> None:
+    """Write some tables of a stored SQLite dump into a file of their own.
+
+    Args:
+        reader: the stored dump.
+        names: which tables.
+        target: a file that is not there yet.
+
+    Raises:
+        RefusedError: something stands there.
+        DatabaseError: the dump is not whole, or the file cannot be written.
+    """
+    from ocsnap.database.sqlite.tables import load_tables  # noqa: PLC0415 - as above
+
+    load_tables(reader, names, target)
