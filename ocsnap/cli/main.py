@@ -72,6 +72,7 @@ def _register() -> None:
         prune,
         restore,
         snapshots,
+        stats,
         unlock,
         verify,
     )
@@ -88,6 +89,7 @@ def _register() -> None:
         cat,
         prune,
         pin,
+        stats,
         acknowledge,
         notify,
         unlock,

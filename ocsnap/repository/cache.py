@@ -114,6 +114,10 @@ class Cache(CacheConnection):
         )
         return int(packs + others)
 
+    def content_bytes(self) -> int:
+        """Return the length of all blobs that the repository has, each once and uncompressed."""
+        return int(self._all("SELECT coalesce(sum(raw_bytes), 0) FROM blob")[0][0])
+
     def expect(self, info: ObjectInfo) -> None:
         """Note an object other than a pack that the storage must have from now on."""
         row = (info.name, info.size_bytes, bytes.fromhex(info.md5 or ""))
