@@ -18,8 +18,9 @@ from ocsnap.commands.backup.file_passes import FilePasses
 from ocsnap.commands.backup.file_system_snapshot import FileSystemSnapshot
 from ocsnap.commands.backup.guard import Guard
 from ocsnap.commands.backup.owners import group_names, user_names
-from ocsnap.commands.backup.report import BackupReport, WindowReport
+from ocsnap.commands.backup.report import BackupReport
 from ocsnap.commands.backup.sources import config_source, own_folders, refuse_inside
+from ocsnap.commands.backup.stored_dump import StoredDump, store_dump
 from ocsnap.commands.backup.window import Window
 from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.prune.prune import prune_after_backup
@@ -28,7 +29,6 @@ from ocsnap.commands.repository_lock import repository_lock
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site, site_findings
 from ocsnap.commands.unlock import unlock
-from ocsnap.database.database import MANIFEST, Manifest
 from ocsnap.errors import ConfigError
 from ocsnap.monitor import Problem
 from ocsnap.owncloud.homes import home_paths
@@ -44,10 +44,8 @@ from ocsnap.repository.spool import Spool
 from ocsnap.snapshot.archiver import Archiver
 from ocsnap.snapshot.live import LiveMonitor
 from ocsnap.snapshot.statistics import Statistics
-from ocsnap.snapshot.streams import Stream, StreamArchiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ocsnap.commands.backup.file_passes import RootKey
@@ -114,17 +112,6 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
 
 
 @dataclass
-class _Dumped:
-    """The archived dump and its figures."""
-
-    root: Root
-    tables: int
-    statistics: Statistics
-    seconds: float
-    rows: dict[str, int]
-
-
-@dataclass
 class _Backup:
     """One run."""
 
@@ -136,7 +123,7 @@ class _Backup:
     lock: Lock
     statistics: Statistics = field(default_factory=Statistics)
     notes: list[str] = field(default_factory=list)
-    dumped: _Dumped | None = None
+    dumped: StoredDump | None = None
     earlier: list[StoredSnapshot] = field(default_factory=list)
 
     def run(self, options: BackupOptions) -> BackupReport:
@@ -186,25 +173,10 @@ class _Backup:
         )
 
     def _dump(self, dump: Dump, before: dict[RootKey, Root]) -> None:
-        """Store the dump; it is whole when its last stream, the manifest, is."""
-        began = self.context.clock.monotonic()
-        self.context.monitor.step("Dumping the database")
-        archiver = StreamArchiver(
-            self.repository, clock=self.context.clock, monitor=self.context.monitor
-        )
         name = self.site.settings.name
-        manifest = bytearray()
-        archived = archiver.archive(
-            _streams(dump, manifest), name, before.get((RootKind.DATABASE, name))
-        )
+        previous = before.get((RootKind.DATABASE, name))
+        self.dumped = store_dump(self.context, self.repository, dump, name, previous)
         self.notes += dump.info.notes
-        self.dumped = _Dumped(
-            archived.root,
-            len(dump.info.tables),
-            archived.statistics,
-            self.context.clock.monotonic() - began,
-            {table.name: table.rows for table in Manifest.decode(bytes(manifest)).tables},
-        )
 
     def _commit(
         self, started: float, parent: StoredSnapshot | None, roots: list[Root], window: Window
@@ -289,7 +261,7 @@ class _Backup:
             maintenance=freeze.found_on,
         )
 
-    def _report(self, stored: StoredSnapshot, dumped: _Dumped, window: Window) -> BackupReport:
+    def _report(self, stored: StoredSnapshot, dumped: StoredDump, window: Window) -> BackupReport:
         traffic = self.opened.traffic
         snapshot = stored.snapshot
         put_bytes = traffic.put_bytes - self.lock.put_bytes
@@ -300,7 +272,7 @@ class _Backup:
             started=snapshot.started,
             finished=self.context.clock.now(),
             statistics=self.statistics,
-            window=_window_report(window),
+            window=window.report(),
             database_kind=self.site.settings.kind,
             tables=dumped.tables,
             dump_bytes=dumped.statistics.source_file_bytes,
@@ -356,37 +328,3 @@ def _freezes(context: Context, options: BackupOptions) -> bool:
 
 def _key(root: Root) -> RootKey:
     return root.kind, root.name
-
-
-def _streams(dump: Dump, manifest: bytearray) -> Iterator[Stream]:
-    """Yield the streams of a dump, and keep the last one, its manifest."""
-    for stream in dump.streams():
-        chunks = stream.chunks
-        if stream.name == MANIFEST:
-            chunks = _kept(chunks, manifest)
-        yield Stream(stream.name, stream.estimate_bytes, chunks)
-
-
-def _kept(chunks: Iterator[bytes], copy: bytearray) -> Iterator[bytes]:
-    for chunk in chunks:
-        copy += chunk
-        yield chunk
-
-
-def _window_report(window: Window) -> WindowReport:
-    freeze, passes = window.freeze, window.passes
-    return WindowReport(
-        total_seconds=0.0 if freeze.found_on else freeze.frozen_seconds,
-        on_seconds=freeze.on_seconds,
-        settle_seconds=freeze.settle_seconds,
-        drain_seconds=freeze.drain_seconds,
-        work_seconds=freeze.work_seconds,
-        database_seconds=window.database_seconds,
-        scan_seconds=passes.scan_seconds,
-        read_seconds=passes.read_seconds,
-        off_seconds=freeze.off_seconds,
-        frozen=window.freezes,
-        found_on=freeze.found_on,
-        open_uploads=freeze.open_uploads,
-        open_crons=freeze.open_crons,
-    )

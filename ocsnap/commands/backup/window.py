@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ocsnap.commands.backup.report import WindowReport
 from ocsnap.commands.reporting.hooks import HookPoint, attempt, demand
 from ocsnap.errors import LocalIOError
 from ocsnap.units import MIB, size
@@ -112,6 +113,25 @@ class Window:
                 self.passes.scan_seconds = self.passes.read_seconds = 0.0
             if opened.transactional:
                 dump(opened)
+
+    def report(self) -> WindowReport:
+        """Return how long users were locked out, and what was done meanwhile."""
+        freeze, passes = self.freeze, self.passes
+        return WindowReport(
+            total_seconds=0.0 if freeze.found_on else freeze.frozen_seconds,
+            on_seconds=freeze.on_seconds,
+            settle_seconds=freeze.settle_seconds,
+            drain_seconds=freeze.drain_seconds,
+            work_seconds=freeze.work_seconds,
+            database_seconds=self.database_seconds,
+            scan_seconds=passes.scan_seconds,
+            read_seconds=passes.read_seconds,
+            off_seconds=freeze.off_seconds,
+            frozen=self.freezes,
+            found_on=freeze.found_on,
+            open_uploads=freeze.open_uploads,
+            open_crons=freeze.open_crons,
+        )
 
     @contextmanager
     def _hooks_around(self) -> Iterator[None]:
