@@ -97,7 +97,7 @@ def restore_tables(context: Context, options: TableOptions) -> TableOutcome:
     """
     began = context.clock.monotonic()
     folder = state_dir(context)
-    with look(context) as opened:
+    with look(context, locked=True) as opened:
         stored = opened.choose(options.snapshot)
         dump = StoredDump(opened.repository.reader, opened.listings, stored.snapshot)
         manifest = read_manifest(dump)

@@ -78,7 +78,7 @@ def open_transaction(
 
     Args:
         settings: where the database is and how to log in.
-        tables: what may be written to.
+        tables: what may be written to; none: it only reads.
 
     Returns:
         The transaction; given up where an error leaves the context.
@@ -89,7 +89,7 @@ def open_transaction(
     if settings.kind == "sqlite3":
         from ocsnap.database.sqlite.transaction import transaction as sqlite  # noqa: PLC0415 - as above
 
-        return sqlite(settings)
+        return sqlite(settings, writes=bool(tables))
     from ocsnap.database.mysql.transaction import transaction as mysql  # noqa: PLC0415 - as above
 
     return mysql(settings, tables=tables)

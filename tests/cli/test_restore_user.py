@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import stat
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -281,6 +282,37 @@ def test_options_that_do_not_fit_are_refused(cloud: Cloud, arguments: list[str],
     assert words in result.err
 
 
+def test_a_restore_that_was_killed_goes_on(own: Cloud):
+    installation = own.installation
+    files = own.home / "files"
+    for number in range(300):
+        (files / f"many {number}").write_bytes(os.urandom(3000))
+    installation.set("scan", trust_etags="never")
+    assert installation.run("backup").status == 0
+    wanted = {path.name: path.read_bytes() for path in files.glob("many *")}
+    for path in files.glob("many *"):
+        path.write_text("overwritten")
+    arguments = ("-q", "restore", "--user", "alice", "--path", "/files", "--replace", "--yes")
+    with installation.started(*arguments) as process:
+        _wait_until(lambda: any(own.home.glob(".ocsnap*")) or process.poll() is not None)
+        process.kill()
+    for path in files.glob("many *"):
+        assert path.read_bytes() in {wanted[path.name], b"overwritten"}
+    told = own.restore("--path", "/files", "--replace")
+    assert told["failed"] == []
+    assert {path.name: path.read_bytes() for path in files.glob("many *")} == wanted
+    assert not list(own.home.glob(".ocsnap*"))
+    assert not (installation.state_dir / "restoring").exists()
+
+
+def _wait_until(happened: Callable[[], bool]) -> None:
+    for _ in range(6000):
+        if happened():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
 def test_encrypted_homes_are_left_alone(own: Cloud):
     keys = own.home / "files_encryption" / "keys"
     keys.mkdir(parents=True)
@@ -338,6 +370,19 @@ def test_everything_belongs_to_the_owner_of_the_home(foreign: Cloud):
         assert (status.st_uid, status.st_gid) == (WWW_DATA, WWW_DATA)
     assert stat.S_IMODE(foreign.letter.stat().st_mode) == 0o755
     assert foreign.cached(f"files/{LETTER}")
+
+
+def test_a_config_that_root_owns_is_fine(foreign: Cloud):
+    """Then nobody but root says where the data directory is, and its owner is that of files."""
+    site = foreign.installation.site
+    foreign.letter.unlink()
+    os.chown(site.config_path, 0, 0)
+    foreign.restore("--path", LETTER)
+    assert foreign.letter.stat().st_uid == WWW_DATA
+    os.chown(foreign.home, 4711, 4711)
+    foreign.letter.unlink()
+    told = foreign.restore("--path", LETTER, status=14)
+    assert "does not belong to the user" in told["error"]["message"]
 
 
 @pytest.mark.parametrize("which", ["files/Documents", "."])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocsnap.commands.context import connect
+from ocsnap.commands.repository_lock import reader_lock
 from ocsnap.commands.snapshots import choose, readable
+from ocsnap.repository.lock_survey import Purpose
 from ocsnap.snapshot.listings import Listings
 
 if TYPE_CHECKING:
@@ -34,6 +36,13 @@ class Look:
     snapshots: list[StoredSnapshot]
     listings: Listings
 
+    @property
+    def mine(self) -> list[StoredSnapshot]:
+        """The snapshots of the configured ownCloud; all of them where it has none."""
+        root = str(self.context.config.owncloud.root)
+        own = [stored for stored in self.snapshots if stored.snapshot.owncloud.root == root]
+        return own or self.snapshots
+
     def choose(self, wanted: str) -> StoredSnapshot:
         """Return the snapshot that is named.
 
@@ -44,11 +53,12 @@ class Look:
 
 
 @contextmanager
-def look(context: Context) -> Iterator[Look]:
+def look(context: Context, *, locked: bool = False) -> Iterator[Look]:
     """Open the repository for looking into it.
 
     Args:
         context: the outside world.
+        locked: hold a lock, so that a prune waits: for what reads contents for hours.
 
     Yields:
         The look.
@@ -56,7 +66,10 @@ def look(context: Context) -> Iterator[Look]:
     Raises:
         OcsnapError: it cannot be read.
     """
-    with closing(connect(context).repository) as repository:
+    with closing(connect(context).repository) as repository, ExitStack() as stack:
+        if locked:
+            lock = reader_lock(repository, Purpose.RESTORE, context.random, context.monitor)
+            stack.enter_context(lock)
         repository.synchronise(context.monitor)
         found = readable(repository, context.monitor)
         yield Look(context, repository, found, Listings(repository.reader))

@@ -77,7 +77,7 @@ class Search:
         self._matches = _matcher(options)
         self.damaged = 0
         chosen = None if options.snapshot is None else look.choose(options.snapshot)
-        self.snapshots: list[StoredSnapshot] = look.snapshots if chosen is None else [chosen]
+        self.snapshots: list[StoredSnapshot] = look.mine if chosen is None else [chosen]
 
     def run(self) -> Iterator[Found]:
         """Yield what is found, home by home.

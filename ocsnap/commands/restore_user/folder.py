@@ -9,18 +9,19 @@ there things are renamed into their places.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from ocsnap.errors import LocalIOError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_FOLDER: Final = (errno.ELOOP, errno.ENOTDIR)
@@ -124,13 +125,18 @@ class Folder:
             )
 
     @contextmanager
-    def private(self) -> Iterator[Folder]:
+    def private(self, note: Path | None = None) -> Iterator[Folder]:
         """Make a folder in it that only we can enter; it is removed at the end.
+
+        Its name ends with .part: neither a backup nor ownCloud's scan takes it for a user's.
+
+        Args:
+            note: a file of ours that tells of it as long as it is there, for `remove_leftover`.
 
         Raises:
             LocalIOError: it cannot be made.
         """
-        name = f".ocsnap-restore-{secrets.token_hex(8)}".encode()
+        name = f".ocsnap-restore-{secrets.token_hex(8)}.part".encode()
         shown = f"{self.shown}/{os.fsdecode(name)}"
         try:
             os.mkdir(name, 0o700, dir_fd=self.descriptor)
@@ -140,6 +146,8 @@ class Folder:
             with self.enter(name) as folder:
                 try:
                     folder.refuse_unless_private()
+                    if note is not None:
+                        note.write_bytes(_note(folder))
                     yield folder
                 finally:
                     folder.clear()
@@ -147,6 +155,8 @@ class Folder:
             # By name, so only if it is empty: another may stand there by now.
             with suppress(OSError):
                 os.rmdir(name, dir_fd=self.descriptor)
+            if note is not None:
+                note.unlink(missing_ok=True)
 
     def refuse_unless_private(self) -> None:
         """See that this is the folder that was just made.
@@ -241,3 +251,30 @@ class Folder:
         mode = stat.S_IMODE(status.st_mode)
         if not stat.S_ISLNK(status.st_mode) and mode & 0o6000:
             os.chmod(name, mode & 0o1777, dir_fd=folder)
+
+
+def remove_leftover(note: Path) -> None:
+    """Remove the private folder of a restore that was killed.
+
+    It is known by its inode, not by its name alone: under that a hostile web server could have put
+    another folder of ours.
+
+    Args:
+        note: the file that `Folder.private` wrote.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError, LocalIOError, RefusedError):
+        told = json.loads(note.read_bytes())
+        path = Path(os.fsdecode(bytes.fromhex(told["path"])))
+        with Folder.open(path.parent) as parent, parent.enter(os.fsencode(path.name)) as folder:
+            status = folder.status
+            same = (status.st_dev, status.st_ino) == (told["device"], told["inode"])
+            if same and status.st_uid == os.geteuid():
+                folder.clear()
+                os.rmdir(os.fsencode(path.name), dir_fd=parent.descriptor)
+    note.unlink(missing_ok=True)
+
+
+def _note(folder: Folder) -> bytes:
+    status = folder.status
+    path = os.fsencode(folder.shown).hex()
+    return json.dumps({"path": path, "device": status.st_dev, "inode": status.st_ino}).encode()

@@ -14,6 +14,7 @@ from ocsnap.owncloud.homes import home_paths
 if TYPE_CHECKING:
     from ocsnap.commands.context import Context
     from ocsnap.commands.site import Site
+    from ocsnap.owncloud.instance import Instance
     from ocsnap.repository.snapshot import Root, Snapshot
     from ocsnap.snapshot.listings import Listings
 
@@ -96,11 +97,29 @@ def open_home(context: Context, site: Site, path: Path) -> Folder | None:
     folder = Folder.open(path)
     try:
         if context.superuser:
-            folder.refuse_unless_owned(site.instance.owner_uid)
+            folder.refuse_unless_owned(files_owner(site.instance)[0])
     except BaseException:
         os.close(folder.descriptor)
         raise
     return folder
+
+
+def files_owner(instance: Instance) -> tuple[int, int]:
+    """Return whom ownCloud's files belong to: user and group.
+
+    That is the owner of config.php, as which ownCloud runs. Where that is root, so that nobody but
+    root can say where the data directory is, it is the owner of that.
+
+    Args:
+        instance: the ownCloud.
+
+    Raises:
+        LocalIOError: there is no data directory.
+    """
+    if instance.owner_uid != 0:
+        return instance.owner_uid, instance.owner_gid
+    with Folder.open(instance.data_dir) as folder:
+        return folder.status.st_uid, folder.status.st_gid
 
 
 def make_home(context: Context, site: Site, path: Path, root: Root) -> None:
@@ -117,7 +136,7 @@ def make_home(context: Context, site: Site, path: Path, root: Root) -> None:
         LocalIOError: it cannot be made.
     """
     instance = site.instance
-    owner = (instance.owner_uid, instance.owner_gid) if context.superuser else None
+    owner = files_owner(instance) if context.superuser else None
     with Folder.open(path.parent) as parent:
         if owner is not None:
             parent.refuse_unless_owned(owner[0])

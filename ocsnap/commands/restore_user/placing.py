@@ -15,6 +15,7 @@ from ocsnap.snapshot.restorer import Placement, Restorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from ocsnap.commands.context import Context
     from ocsnap.commands.restore_user.folder import Folder
@@ -60,12 +61,14 @@ class Target:
         root: the snapshot's home: gives the rights of folders that are made again.
         stamp: what the names of files that give way get.
         replace: whether such files are replaced instead of kept beside.
+        note: where the private folder is noted, so that the next restore removes it after a crash.
     """
 
     home: Folder
     root: Root
     stamp: str
     replace: bool
+    note: Path
 
 
 class Placing:
@@ -103,7 +106,7 @@ class Placing:
         total_bytes = sum(action.entry.size_bytes for action in todo)
         self._context.monitor.step("Restoring files", total_bytes=total_bytes)
         for start in range(0, len(todo), _BATCH):
-            with home.private() as private:
+            with home.private(self._target.note) as private:
                 try:
                     self._batch(todo[start : start + _BATCH], private)
                 except OSError as error:

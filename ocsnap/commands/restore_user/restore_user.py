@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Final
 from ocsnap.commands.browse.look import Look, look
 from ocsnap.commands.browse.place import home_of, locate
 from ocsnap.commands.context import state_dir
+from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.restore.room import check_room
 from ocsnap.commands.restore_user.file_plan import Act, Action, FilePlan
+from ocsnap.commands.restore_user.folder import remove_leftover
 from ocsnap.commands.restore_user.live_home import (
     home_today,
     make_home,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.tree import Entry
 
 _CHANGES: Final = frozenset({"insert", "update"})
+_NOTE: Final = "restoring"
 _STAMP: Final = "%Y-%m-%d %H%M%S"
 
 
@@ -73,12 +76,13 @@ def restore_user(
         OcsnapError: it stopped; started again it goes on.
     """
     if options.to is not None:
-        with look(context) as opened:
+        with look(context, locked=True) as opened:
             return restore_outside(opened, options, options.to)
     folder = state_dir(context)
     with ExitStack() as stack:
         stack.enter_context(run_lock(folder, "a restore"))
-        opened = stack.enter_context(look(context))
+        remove_leftover(folder / _NOTE)
+        opened = stack.enter_context(look(context, locked=True))
         run = _prepare(opened, options, folder, stack)
         return run.run(confirm)
 
@@ -97,6 +101,7 @@ class _Run:
     home: Path
     known: bool
     rows: RowRestore | None
+    folder: Path
     began: float
     done_rows: list[RowAction] = field(default_factory=list)
 
@@ -110,6 +115,7 @@ class _Run:
             return self._outcome(actions, plan, Placed(), rows, scanned=[], failure=None)
         if not confirm(self._plan(actions, rows)):
             raise RefusedError("Nothing was restored.", hint="Confirm it, or give --yes.")
+        demand(self.look.context, HookPoint.BEFORE_RESTORE)
         if self.rows is not None and not self.known:
             self.done_rows += self.rows.bring_account()
         placed = self._place(actions)
@@ -160,7 +166,13 @@ class _Run:
             raise LocalIOError(f"{self.home} vanished.")
         stamp = datetime.fromtimestamp(context.clock.now(), UTC).astimezone()
         with home:
-            target = Target(home, self.root, f"{stamp:{_STAMP}}", self.options.replace)
+            target = Target(
+                home=home,
+                root=self.root,
+                stamp=f"{stamp:{_STAMP}}",
+                replace=self.options.replace,
+                note=self.folder / _NOTE,
+            )
             placing = Placing(context, self.look.repository, self.look.listings, target)
             try:
                 placing.run(actions)
@@ -249,7 +261,20 @@ def _prepare(opened: Look, options: UserRestoreOptions, folder: Path, stack: Exi
             f"ownCloud has no user {options.user} any more, whom files could be put back for.",
             hint="Without --path the account comes back, too; or restore elsewhere with --to.",
         )
-    run = _Run(opened, options, stored, site, root, parts, entry, home, known, None, began)
+    run = _Run(
+        look=opened,
+        options=options,
+        stored=stored,
+        site=site,
+        root=root,
+        parts=parts,
+        entry=entry,
+        home=home,
+        known=known,
+        rows=None,
+        folder=folder,
+        began=began,
+    )
     if not parts:
         dumped = stack.enter_context(dumped_rows(opened, snapshot, folder))
         topics = frozenset(Topic) - {Topic(name) for name in options.without}

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def transaction(settings: DatabaseSettings) -> Iterator[Transaction]:
+def transaction(settings: DatabaseSettings, *, writes: bool) -> Iterator[Transaction]:
     """Open a transaction: committed at the end, given up where an error leaves the context.
 
     Args:
         settings: the database.
+        writes: whether it will write; without, nobody else is kept from writing.
 
     Raises:
         DatabaseError: the file cannot be opened, or somebody else holds it too long.
@@ -42,7 +43,7 @@ def transaction(settings: DatabaseSettings) -> Iterator[Transaction]:
     with closing(connection):
         with explained("opening a transaction", path):
             # At once, since a lock that is asked for later could not be waited for.
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         try:
             yield _Transaction(connection, path)
         except BaseException:
