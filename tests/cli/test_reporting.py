@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocsnap.commands.run_lock import run_lock
 from tests.cli.installation import REPOSITORY, Installation, install
 from tests.servers.ocsnap_settings import PASSPHRASE
 from tests.servers.receivers import free_port, http_receiver, mailbox
@@ -77,10 +78,25 @@ def test_a_watcher_is_told_of_a_failure_with_its_status(
 
 def test_a_watcher_that_is_busy_is_asked_again(cloud: Installation, receiver: HttpReceiver):
     cloud.set("ping", verify=receiver.url("/ping"))
-    receiver.statuses = [503, 200]
+    receiver.statuses = [200, 503, 429, 200]
     result = cloud.run("-q", "verify")
     assert (result.status, "PROBLEM" in result.err) == (11, False)
-    assert receiver.paths == ["/ping/start", "/ping/start", "/ping/11"]
+    assert receiver.paths == ["/ping/start", "/ping/11", "/ping/11", "/ping/11"]
+
+
+def test_a_run_that_gives_way_to_another_is_no_news(cloud: Installation, receiver: HttpReceiver):
+    failed = cloud.folder / "failed"
+    prom = cloud.folder / "ocsnap.prom"
+    cloud.set("ping", backup=receiver.url("/ping"))
+    cloud.set("notify", on="always", urls=[f"json://127.0.0.1:{receiver.port}/chat"])
+    cloud.set("hooks", before_backup=[writing(failed)], on_failure=[writing(failed)])
+    cloud.set("metrics", textfile=str(prom))
+    cloud.state_dir.mkdir(mode=0o700)
+    with run_lock(cloud.state_dir, "a restore"):
+        assert cloud.run("-q", "backup").status == 12
+    assert receiver.paths == ["/ping/start", "/ping/log"]
+    assert not failed.exists()
+    assert not prom.exists()
 
 
 def test_what_cannot_be_told_is_said_and_fails_nothing(cloud: Installation):

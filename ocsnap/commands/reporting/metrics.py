@@ -156,8 +156,8 @@ def write_metrics(context: Context, outcome: Outcome) -> None:
         outcome: how the latest run ended.
     """
     target = context.config.metrics.textfile
-    if target is None or outcome.status is ExitStatus.BUSY:
-        return  # a run that gave way to another says nothing of that one
+    if target is None:
+        return
     try:
         state = state_dir(context) / _STATE
         values = _known(state)

@@ -48,6 +48,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.status.name.lower()
 
     @property
+    def is_void(self) -> bool:
+        """Whether nothing was done because another ocsnap is at work, or a person said no.
+
+        That is no news to anybody: the other one tells how it ends, and the person knows.
+        """
+        return self.status in (ExitStatus.BUSY, ExitStatus.REFUSED)
+
+    @property
     def title(self) -> str:
         """One line for the subject of a message."""
         said = {ExitStatus.OK: "is done", ExitStatus.ALARM: "raised an ALARM"}

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from ocsnap.errors import ExitStatus
 from ocsnap.monitor import Problem
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ LONGEST_BODY_BYTES: Final = 100_000
 """What healthchecks.io keeps of a body."""
 
 _PAUSE_SECONDS: Final = 1.0
-_OVERLAP: Final = "log"
+_NOTE: Final = "log"
 """Healthchecks' endpoint that notes something and changes nothing."""
 
 
@@ -47,17 +46,16 @@ class Ping:
 
     def start(self) -> None:
         """Tell that the run begins."""
-        self._tell("start", "")
+        self._tell("start", "", attempts=1)  # the end matters more, and nothing shall wait here
 
     def end(self, outcome: Outcome) -> None:
         """Tell how it ended.
 
         Args:
-            outcome: how; a run that gave way to another is no failure of the other.
+            outcome: how.
         """
-        overlap = outcome.status is ExitStatus.BUSY
-        ending = _OVERLAP if overlap else str(int(outcome.status))
-        self._tell(ending, f"{outcome.title}\n\n{outcome.text}\n")
+        body = f"{outcome.title}\n\n{outcome.text}\n"
+        self._tell(str(int(outcome.status)), body, attempts=ATTEMPTS)
 
     def note(self, body: str) -> str | None:
         """Tell something that changes nothing.
@@ -68,14 +66,14 @@ class Ping:
         Returns:
             Why it did not arrive; None if it did, or there is no watcher.
         """
-        return self._send(_OVERLAP, body)
+        return self._send(_NOTE, body, attempts=ATTEMPTS)
 
-    def _tell(self, ending: str, body: str) -> None:
-        reason = self._send(ending, body)
+    def _tell(self, ending: str, body: str, *, attempts: int) -> None:
+        reason = self._send(ending, body, attempts=attempts)
         if reason is not None:
             self._context.monitor.problem(Problem(self._key, reason))
 
-    def _send(self, ending: str, body: str) -> str | None:
+    def _send(self, ending: str, body: str, *, attempts: int) -> str | None:
         """Send it; return why that failed, None if it did not."""
         if self._place is None:
             return None
@@ -88,7 +86,7 @@ class Ping:
             )
         except (OSError, ValueError) as error:
             return f"{self._place if self._place.startswith('/') else 'the URL'}: {error}"
-        for left in reversed(range(ATTEMPTS)):
+        for left in reversed(range(attempts)):
             try:
                 with urllib.request.urlopen(request, timeout=TIME_OUT_SECONDS):  # noqa: S310 - as above
                     return None

@@ -112,6 +112,10 @@ class _Run:
 
     def end(self, told: Told) -> ExitStatus:
         outcome = self._outcome(told, told.status, told.failed_hooks)
+        if outcome.is_void:
+            self._record("end", outcome.document())
+            self._ping.note(f"{outcome.title}\n\n{outcome.text}\n")
+            return told.status
         failed = (*told.failed_hooks, *self._run_hooks(outcome))
         status = told.status
         if failed and status is ExitStatus.OK:
