@@ -180,6 +180,7 @@ def _asker(monitor: Monitor, *, yes: bool) -> Callable[[RestorePlan], bool]:
         lines = [f"Snapshot {plan.snapshot[:8]} of {moment:%Y-%m-%d %H:%M:%S} will replace:"]
         lines += [f"  {item}" for item in plan.replaced]
         lines += ["What is there now is kept under another name."]
+        lines += [f"WARNING {doubt}" for doubt in plan.doubts]
         return is_confirmed(lines, "Go on?", monitor)
 
     return ask

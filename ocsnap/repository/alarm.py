@@ -126,6 +126,37 @@ def unacknowledged(
     return list(waiting.values())
 
 
+def doubts(
+    repository: Repository,
+    found: Iterable[StoredSnapshot],
+    chosen: StoredSnapshot,
+    monitor: Monitor,
+) -> list[str]:
+    """Say why a snapshot may hold what an accident or an attack has left.
+
+    Args:
+        repository: where the snapshots are.
+        found: all snapshots.
+        chosen: the one that is to be restored.
+        monitor: as for `unacknowledged`.
+
+    Returns:
+        A sentence for each open alarm of this snapshot and of earlier ones of the same ownCloud:
+        what was lost or encrypted by then is so in all that came after.
+    """
+    until = [
+        stored
+        for stored in found
+        if stored.snapshot.owncloud.root == chosen.snapshot.owncloud.root
+        and stored.snapshot.started <= chosen.snapshot.started
+    ]
+    return [
+        f"Snapshot {stored.short_id} raised an alarm that nobody has acknowledged: {alarm.text}"
+        for stored in unacknowledged(repository, until, monitor)
+        for alarm in stored.snapshot.alarms
+    ]
+
+
 def demand_acknowledged(
     repository: Repository, found: Iterable[StoredSnapshot], monitor: Monitor
 ) -> None:

@@ -11,6 +11,9 @@ import pytest
 
 from ocsnap.commands.acknowledge import acknowledge
 from ocsnap.commands.context import connect
+from ocsnap.commands.restore.layout import Part
+from ocsnap.commands.restore.report import RestoreOptions
+from ocsnap.commands.restore.restore import restore
 from ocsnap.commands.snapshots import listing
 from ocsnap.errors import AlarmError, NoSnapshotError
 from ocsnap.repository.alarm import AlarmKind, demand_acknowledged
@@ -227,6 +230,23 @@ def test_nothing_may_be_deleted_until_somebody_has_looked(host: Host):
     assert acknowledge(host.context(), [alarmed[:8]]) == []
     assert host.backup().open_alarms == ()
     assert host.verify().sound
+
+
+def test_who_restores_is_told_of_open_alarms_until_then(host: Host, tmp_path: Path):
+    sound = host.snapshot
+    encrypt_in_place(host)
+    alarmed = host.backup().snapshot
+    later = host.backup().snapshot
+
+    def notes(snapshot: str) -> list[str]:
+        parts, target = frozenset({Part.DATA}), tmp_path / f"look {len(list(tmp_path.iterdir()))}"
+        wanted = RestoreOptions(parts=parts, snapshot=snapshot, target=target)
+        return restore(host.context(), wanted, lambda _: True).notes
+
+    assert notes(sound) == []
+    assert any(f"Snapshot {alarmed[:8]} raised an alarm" in note for note in notes(later))
+    acknowledge(host.context(), [alarmed])
+    assert notes(later) == []
 
 
 def test_another_host_knows_of_the_acknowledgement(host: Host):

@@ -42,11 +42,13 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
         snapshot: id of the snapshot.
         started: when its backup began; seconds since the epoch.
         replaced: folders and databases that it replaces; they are kept under other names.
+        doubts: why the snapshot may hold what an accident or an attack has left.
     """
 
     snapshot: str
     started: float
     replaced: list[str]
+    doubts: list[str] = []
 
 
 class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,6 +37,7 @@ from ocsnap.commands.snapshots import readable
 from ocsnap.database.open import load_database
 from ocsnap.database.settings import DatabaseSettings
 from ocsnap.errors import DamagedError, LocalIOError, OwncloudError, RefusedError
+from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.selector import select
 from ocsnap.snapshot.restorer import Placement, Restorer, RestoreReport
@@ -80,8 +81,10 @@ def restore(
     ):
         context.monitor.step("Checking")
         repository.synchronise(context.monitor)
-        stored = _choose(readable(repository, context.monitor), context, options)
-        run = _Restore(context, options, folder, repository, stored)
+        found = readable(repository, context.monitor)
+        stored = _choose(found, context, options)
+        doubted = doubts(repository, found, stored, context.monitor)
+        run = _Restore(context, options, folder, repository, stored, doubted)
         return run.run(confirm)
 
 
@@ -94,6 +97,7 @@ class _Restore:
     folder: Path
     repository: Repository
     stored: StoredSnapshot
+    doubts: list[str]
 
     def run(self, confirm: Callable[[RestorePlan], bool]) -> RestoreOutcome:
         clock = self.context.clock
@@ -180,7 +184,10 @@ class _Restore:
         if self.loads_database:
             replaced.append(f"database {self._database_name()}")
         return RestorePlan(
-            snapshot=self.stored.id, started=self.snapshot.started, replaced=replaced
+            snapshot=self.stored.id,
+            started=self.snapshot.started,
+            replaced=replaced,
+            doubts=self.doubts,
         )
 
     def _database_name(self) -> str:
@@ -337,7 +344,7 @@ class _Restore:
             tables=loaded.tables if loaded else 0,
             rows=loaded.rows if loaded else 0,
             seconds=seconds,
-            notes=list(loaded.notes) if loaded else [],
+            notes=[*self.doubts, *(loaded.notes if loaded else ())],
         )
 
 
