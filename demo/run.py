@@ -66,6 +66,7 @@ def main() -> None:
     )
     PASSPHRASE.touch(mode=0o600)
     PASSPHRASE.write_text(secrets.token_urlsafe(32) + "\n")
+    CONFIG.touch(mode=0o600)
     CONFIG.write_text(
         f'[owncloud]\nroot = "{site.root}"\n'
         f'[repository]\nurl = "{REPOSITORY.as_uri()}"\n'

@@ -64,8 +64,16 @@ def refusal(document: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-def test_the_sample_is_a_working_configuration():
-    config = load(SAMPLE)
+def private(folder: Path, content: bytes) -> Path:
+    """Write a configuration that nobody else can read."""
+    path = folder / "c.toml"
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return path
+
+
+def test_the_sample_is_a_working_configuration(tmp_path: Path):
+    config = load(private(tmp_path, SAMPLE.read_bytes()))
     assert config.repository.url == "s3://oc-backup/cloud"
     assert config.repository.region == "eu-central-1"
 
@@ -236,8 +244,7 @@ def test_what_is_missing_or_too_much_is_named(document: dict[str, Any], message:
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, content: bytes, message: str):
-    path = tmp_path / "c.toml"
-    path.write_bytes(content)
+    path = private(tmp_path, content)
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert str(caught.value) == f"{path}: {message}"
@@ -256,9 +263,8 @@ def test_a_folder_is_no_file(tmp_path: Path):
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path):
-    path = tmp_path / "c.toml"
-    path.write_bytes(b"\xef\xbb\xbf" + SAMPLE.read_bytes())
-    assert load(path) == load(SAMPLE)
+    plain = load(private(tmp_path, SAMPLE.read_bytes()))
+    assert load(private(tmp_path, b"\xef\xbb\xbf" + SAMPLE.read_bytes())) == plain
 
 
 def test_the_option_wins_over_the_environment_and_that_over_the_default():

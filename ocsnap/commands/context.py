@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
-import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.run_lock import LOCK_NAME
+from ocsnap.config import make_private
 from ocsnap.crypto import CipherMode, open_cipher
-from ocsnap.errors import DamagedError, LocalIOError, NoRepositoryError, ObjectMissingError
+from ocsnap.errors import CryptoError, DamagedError, NoRepositoryError, ObjectMissingError
 from ocsnap.repository import index as indexes
 from ocsnap.repository.repository import create_repository, open_repository
 from ocsnap.repository.rescue import kit
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 
     from ocsnap.clock import Clock
     from ocsnap.config import Config
+    from ocsnap.errors import OcsnapError
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
     from ocsnap.storage.count import Counting
 
-_OTHERS: Final = 0o077
 _OURS: Final = frozenset({LOCK_NAME, "gnupg"})
 _PROOF: Final = "a message that the passphrase opens"
 
@@ -75,31 +74,11 @@ def state_dir(context: Context) -> Path:
 
     Raises:
         LocalIOError: it cannot be made or written, or is not ocsnap's own.
+        ConfigError: another user could put something else in its place.
     """
     folder = context.config.backup.state_dir
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-        if found.st_uid != os.geteuid():
-            raise _not_ours(folder, "belongs to another user")
-        if stat.S_IMODE(found.st_mode) & _OTHERS:
-            # Closing a folder of the system, named here by mistake, would break the machine.
-            names = {path.name for path in folder.iterdir()}
-            if names and not names & _OURS:
-                raise _not_ours(folder, "is open to other users and holds what is not ocsnap's")
-            folder.chmod(0o700)
-    except OSError as error:
-        raise LocalIOError(
-            f"backup.state_dir: {folder} cannot be used: {error.strerror}.",
-            hint="Run ocsnap as root, or name a folder that this user can write.",
-        ) from error
+    make_private(folder, key="backup.state_dir", is_ours=_OURS.__contains__)
     return folder
-
-
-def _not_ours(folder: Path, why: str) -> LocalIOError:
-    return LocalIOError(
-        f"backup.state_dir: {folder} {why}.", hint="Name a folder that only ocsnap uses."
-    )
 
 
 def connect(context: Context, *, create: bool = False) -> OpenRepository:
@@ -154,11 +133,19 @@ def _prove_passphrase(repository: Repository) -> None:
     if known is not None:
         cipher.decrypt(base64.b64decode(known))
         return
-    found = next((info.name for info in repository.storage.list(indexes.FOLDER)), None)
-    try:
-        if found is not None:
-            cipher.decrypt(repository.reader.object(found))
-    except (DamagedError, ObjectMissingError):
-        return  # whoever needs this object says more about it
+    failures: list[OcsnapError] = []
+    for info in repository.storage.list(indexes.FOLDER):
+        try:
+            cipher.decrypt(repository.reader.object(info.name))
+        except (CryptoError, DamagedError, ObjectMissingError) as error:
+            failures.append(error)  # one of them may be somebody else's
+        else:
+            failures = []
+            break
+    for failure in failures:
+        if isinstance(failure, CryptoError):
+            raise failure
+    if failures:
+        return  # whoever needs these objects says more about them
     proof = base64.b64encode(cipher.encrypt([b"This passphrase is right."])).decode()
     repository.cache.set_note(_PROOF, proof)

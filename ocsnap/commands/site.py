@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocsnap.config import read_private
 from ocsnap.database.open import open_database
 from ocsnap.database.settings import DatabaseSettings
 from ocsnap.errors import ConfigError, DatabaseError
@@ -167,7 +168,7 @@ def database_settings(instance: Instance, overrides: DatabaseConfig) -> Database
 
 def _first_line(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_private(path, key="database.password_file").decode("utf-8")
     except OSError as error:
         raise ConfigError(
             f"database.password_file: {path}: cannot be read: {error.strerror}."

@@ -1,6 +1,8 @@
 """The configuration: one TOML file, and what may stand in it."""
 
 from ocsnap.config.file import DEFAULT_PATH, ENVIRONMENT_VARIABLE, load, locate, parse
+from ocsnap.config.private_file import is_readable_by_others, read_private
+from ocsnap.config.private_folder import make_private
 from ocsnap.config.sections import (
     Config,
     DatabaseConfig,
@@ -17,7 +19,10 @@ __all__ = [
     "EncryptionConfig",
     "OwncloudConfig",
     "RepositoryConfig",
+    "is_readable_by_others",
     "load",
     "locate",
+    "make_private",
     "parse",
+    "read_private",
 ]

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from ocsnap.config.private_file import read_private
 from ocsnap.config.sections import Config, EncryptionConfig
 from ocsnap.config.wording import keys, plain, sections, word
 from ocsnap.errors import ConfigError
@@ -50,12 +51,12 @@ def load(path: Path) -> Config:
         The configuration, every value of the right type.
 
     Raises:
-        ConfigError: the file is missing, unreadable, no TOML, or has an unknown key, a wrong
-            value or a contradiction; the message names the file and the key.
+        ConfigError: the file is missing, unreadable, open to other users, no TOML, or has an
+            unknown key, a wrong value or a contradiction; the message names the file and the key.
     """
     try:
         # Editors of other systems put a byte order mark before the text.
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_private(path).decode("utf-8-sig")
         raw = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(

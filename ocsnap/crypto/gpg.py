@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 import gnupg
 
+from ocsnap.config import is_readable_by_others
 from ocsnap.crypto.cipher import CipherMode
 from ocsnap.crypto.gpg_process import GpgProgram
 from ocsnap.crypto.memory_file import MemoryFile
 from ocsnap.crypto.passphrase import iterations
-from ocsnap.errors import CryptoError, DamagedError
+from ocsnap.errors import ConfigError, CryptoError, DamagedError, NoSecretKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from ocsnap.crypto.cipher import Buffer
+    from ocsnap.crypto.statuses import Statuses
+    from ocsnap.errors import OcsnapError
 
 _GPGCONF: Final = "gpgconf"
 _CHILD_ENVIRONMENT: Final = ("PATH", "HOME", "TMPDIR", "GPG_TTY", "XDG_RUNTIME_DIR")
@@ -61,6 +65,7 @@ class Gpg:
         self._sign_with = _normal(sign_with) if sign_with else None
         self._check_keys(home)
         self._can_decrypt = not self._recipients or self._has_secret_key()
+        self._has_opened = False
 
     @property
     def mode(self) -> CipherMode:
@@ -116,13 +121,29 @@ class Gpg:
                 hint="Somebody else may have written it.",
             )
         if not ended.succeeded or not statuses.decrypted:
-            raise statuses.failure(ended.reason)
+            raise self._failure(statuses, ended.reason)
+        self._has_opened = True
         if signed and self._sign_with is not None and self._sign_with not in statuses.signers():
             raise DamagedError(
                 f"The snapshot is not signed by {self._sign_with}.",
                 hint="Somebody else may have written it. Do not restore it.",
             )
         return ended.output
+
+    def _failure(self, statuses: Statuses, reason: str) -> OcsnapError:
+        """Return why a message cannot be opened: for its own fault, or for that of our key."""
+        failure = statuses.failure(reason)
+        if not isinstance(failure, CryptoError):
+            return failure
+        foreign = isinstance(failure, NoSecretKeyError) and self._can_decrypt
+        if self._has_opened or foreign:
+            # The key is right. Whoever may write to the bucket can put there what it does not open,
+            # and nobody shall be kept from his backups by that.
+            return DamagedError(
+                "gpg could not decrypt: the message is locked with another key than ours.",
+                hint="Somebody else may have written it.",
+            )
+        return failure
 
     def _encrypting(self, signer: str | None) -> list[str]:
         # OpenPGP's own compression would cost eight times the time on what is compressed already.
@@ -181,6 +202,7 @@ def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str
 
     Raises:
         CryptoError: a file cannot be read or holds no key.
+        ConfigError: it holds a secret key, and other users can read it.
     """
     gpg = _start(home, environment)
     for file in files:
@@ -192,6 +214,11 @@ def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str
             ) from error
         if not result.fingerprints:
             raise CryptoError(f"encryption.key_files: {file}: holds no OpenPGP key.")
+        if result.sec_read and is_readable_by_others(file):
+            raise ConfigError(
+                f"encryption.key_files: {file}: holds a secret key, and others can read it.",
+                hint=f"Run: chmod 600 {shlex.quote(str(file))}",
+            )
 
 
 def _start(home: Path | None, environment: Mapping[str, str]) -> Any:  # noqa: ANN401

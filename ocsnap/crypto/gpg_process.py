@@ -7,6 +7,7 @@ did so, they and the readers of files took the interpreter from each other 30,00
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,6 +17,9 @@ from ocsnap.errors import CryptoError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+LONGEST_SECONDS: Final = 600
+"""A pack takes gpg a tenth of a second; a machine may be busy, but not so busy."""
 
 _STATUS_OPTIONS: Final = ("--status-fd", "2", "--no-tty", "--no-verbose", "--batch")
 
@@ -61,7 +65,7 @@ class GpgProgram:
             passphrase: told through a pipe that only this child has.
 
         Raises:
-            CryptoError: it cannot be run.
+            CryptoError: it cannot be run, or does not end.
         """
         content.rewind()
         with MemoryFile() as output, MemoryFile() as said:
@@ -89,6 +93,7 @@ class GpgProgram:
                 env=self._environment,
                 pass_fds=(secret,) if secret >= 0 else (),
             ) as process:
+                _wait_or_kill(process)
                 return process.wait()
         except OSError as error:
             raise CryptoError(
@@ -97,6 +102,23 @@ class GpgProgram:
         finally:
             if secret >= 0:
                 os.close(secret)
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of gpg, but not for ever: somebody may have made the message so."""
+    try:
+        # Popen's own time-out looks every 50 ms, which is longer than most messages take.
+        descriptor = os.pidfd_open(process.pid)
+    except OSError:
+        return  # a kernel before Linux 5.3
+    try:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        if not ended.poll(LONGEST_SECONDS * 1000):
+            process.kill()
+            raise CryptoError(f"gpg did not end within {LONGEST_SECONDS} seconds.")
+    finally:
+        os.close(descriptor)
 
 
 def _pipe_with(passphrase: str | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ocsnap.config import read_private
 from ocsnap.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -33,15 +34,17 @@ def read_passphrase(config: EncryptionConfig, environment: Mapping[str, str]) ->
         The passphrase without its line end.
 
     Raises:
-        ConfigError: the file or the variable is missing, empty, or has a line break in it.
+        ConfigError: the file or the variable is missing, empty, or has a line break in it, or
+            other users can read the file.
     """
     if config.passphrase_env is not None:
         source = f"The environment variable {config.passphrase_env}"
         text = environment.get(config.passphrase_env, "")
     elif config.passphrase_file is not None:
-        source = f"encryption.passphrase_file: {config.passphrase_file}"
+        key = "encryption.passphrase_file"
+        source = f"{key}: {config.passphrase_file}"
         try:
-            text = config.passphrase_file.read_bytes().decode("utf-8")
+            text = read_private(config.passphrase_file, key=key).decode("utf-8")
         except OSError as error:
             raise ConfigError(f"{source}: cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:

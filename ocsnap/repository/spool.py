@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from ocsnap.config import make_private
 from ocsnap.errors import LocalIOError
 from ocsnap.units import MIB, size
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
 
 KEPT_FREE_BYTES: Final = 256 * MIB
 """A disk that runs full would harm more than this backup: config.php itself may be cut short."""
+
+
+_SPOOLED: Final = re.compile(r"[0-9a-f]{64}\.gpg")
+
+
+def _is_spooled(name: str) -> bool:
+    return _SPOOLED.fullmatch(name) is not None
 
 
 class SpoolFullError(LocalIOError):
@@ -31,14 +40,16 @@ class Spool:
             folder: made where it is not there.
 
         Raises:
-            LocalIOError: it cannot be used.
+            LocalIOError: it cannot be used, or is not ocsnap's own.
+            ConfigError: another user could put something else in its place.
         """
         self._folder = folder
+        make_private(folder, key="backup.spool_dir", is_ours=_is_spooled)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)
-            for left_over in folder.glob("*.gpg"):
-                left_over.unlink()
+            for path in [*folder.iterdir()]:
+                # Nothing else: somebody's own messages may end in .gpg as well.
+                if _is_spooled(path.name):
+                    path.unlink()
         except OSError as error:
             raise LocalIOError(
                 f"backup.spool_dir: {folder} cannot be used: {error.strerror}.",

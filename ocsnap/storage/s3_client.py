@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from ocsnap.config import read_private
 from ocsnap.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def _certificates(config: RepositoryConfig) -> str | None:
 
 def _first_line(path: Path) -> str:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        secret = read_private(path, key="repository.secret_access_key_file")
+        lines = secret.decode("utf-8").splitlines()
     except OSError as error:
         raise ConfigError(
             f"repository.secret_access_key_file: {path}: cannot be read: {error.strerror}."
@@ -136,10 +138,10 @@ def _first_line(path: Path) -> str:
         raise ConfigError(
             f"repository.secret_access_key_file: {path}: is not UTF-8 text."
         ) from None
-    secret = lines[0].strip() if lines else ""
-    if not secret:
+    first = lines[0].strip() if lines else ""
+    if not first:
         raise ConfigError(
             f"repository.secret_access_key_file: {path}: its first line is empty.",
             hint="It must be the secret access key.",
         )
-    return secret
+    return first

@@ -83,6 +83,7 @@ class Installation:
 
     def command(self, *arguments: str | Path) -> list[str]:
         """Write the configuration; return the command line that uses it."""
+        self.config.touch(mode=0o600)
         self.config.write_text(toml(self.settings))
         return [sys.executable, "-m", "ocsnap", "-c", str(self.config), *map(str, arguments)]
 

@@ -1,20 +1,20 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ocsnap.config import EncryptionConfig
 from ocsnap.crypto import CipherMode, open_cipher
-from ocsnap.errors import CryptoError, DamagedError, NoSecretKeyError
+from ocsnap.errors import ConfigError, CryptoError, DamagedError, NoSecretKeyError
 from tests.crypto.keyring import keyring
 from tests.repository.workshop import PASSPHRASE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.crypto.conftest import Hosts
 
 UNKNOWN = "0123456789ABCDEF0123456789ABCDEF01234567"
@@ -165,6 +165,22 @@ def test_key_files_are_imported_into_the_private_home(hosts: Hosts, tmp_path: Pa
         cipher.close()
     admin = hosts.admin.cipher(recipients=(hosts.backup,))
     assert admin.decrypt(message) == b"content"
+
+
+def test_a_secret_key_that_others_can_read_is_refused(hosts: Hosts, tmp_path: Path):
+    with tempfile.TemporaryDirectory(prefix="oc-") as name:
+        Path(name).chmod(0o755)
+        file = Path(name, "secret.asc")
+        file.write_bytes(hosts.admin.gpg("--armor", "--export-secret-keys", hosts.backup))
+        file.chmod(0o644)
+        config = EncryptionConfig(recipients=(hosts.backup,), key_files=(file,))
+        with pytest.raises(ConfigError, match="others can read it") as caught:
+            open_cipher(config, environment=os.environ, state_dir=tmp_path / "state")
+        assert caught.value.hint == f"Run: chmod 600 {file}"
+        file.chmod(0o600)
+        cipher = open_cipher(config, environment=os.environ, state_dir=tmp_path / "state")
+        assert cipher.can_decrypt
+        cipher.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"no key at all", None])
