@@ -147,7 +147,8 @@ def _speak_utf8() -> None:
     """Begin anew where the locale has an older charset: ownCloud's names are UTF-8 everywhere."""
     if sys.getfilesystemencoding() != "utf-8":
         os.environ["PYTHONUTF8"] = "1"
-        command = [sys.executable, "-m", "ocsnap", *sys.argv[1:]]
+        # -P: not from the folder that it happens to be called in, which may be anybody's.
+        command = [sys.executable, "-P", "-m", "ocsnap", *sys.argv[1:]]
         os.execv(sys.executable, command)  # noqa: S606 - this very program, without a shell
 
 

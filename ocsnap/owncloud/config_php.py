@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ocsnap.errors import OwncloudError
 from ocsnap.owncloud.command import DEFAULT_ENVIRONMENT, as_owner, run
+from ocsnap.owncloud.foreign_code import refuse_foreign_code
 from ocsnap.owncloud.php_literal import parse_assignments
 from ocsnap.owncloud.php_serialized import unserialize
 
@@ -142,6 +143,7 @@ def _read(
             f"{path}: cannot be read: {error.strerror}.",
             hint="Is owncloud.root the folder that holds occ and config/config.php?",
         ) from error
+    refuse_foreign_code(owner.st_uid, [path.absolute()])
     program = shutil.which(php, path=environment.get("PATH"))
     if program is None:
         return _read_without_php(path, merged=merged)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ocsnap.errors import OwncloudError
 from ocsnap.owncloud.command import DEFAULT_ENVIRONMENT, Outcome, as_owner, run
+from ocsnap.owncloud.foreign_code import refuse_foreign_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,10 +82,15 @@ class Occ:
 
         Returns:
             An Occ that runs as the owner of config.php unless the configuration says otherwise.
+
+        Raises:
+            OwncloudError: that owner is root, and another user can change what would run.
         """
         if config.occ:
             return cls(config.occ, instance.root, environment)
         php = shutil.which(config.php, path=environment.get("PATH")) or config.php
+        code = [instance.config_path, *(instance.root / name for name in ("occ", "lib", "apps"))]
+        refuse_foreign_code(instance.owner_uid, code)
         owner = as_owner(instance.owner_uid, instance.owner_gid)
         return cls((*owner, php, str(instance.root / "occ")), instance.root, environment)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import stat
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -166,6 +168,26 @@ def test_a_lock_that_is_a_link_is_not_followed(installation: Installation):
     result = installation.run("-q", "backup")
     assert result.status == 15
     assert victim.read_text() == "precious"
+
+
+def test_the_folder_that_it_is_called_in_brings_no_code(installation: Installation, tmp_path: Path):
+    """An older locale makes ocsnap begin anew; the folder may be anybody's."""
+    trap = tmp_path / "trap"
+    (trap / "ocsnap").mkdir(parents=True)
+    for name in ("typer.py", "msgspec.py", "ocsnap/__init__.py", "ocsnap/__main__.py"):
+        (trap / name).write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')")
+    program = Path(sys.executable).with_name("ocsnap")
+    old = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [program, *installation.command("snapshots")[3:]],
+        cwd=trap,
+        env={**installation.environment, **old},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 11, done.stderr
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_names_in_output_obey_no_terminal(installation: Installation):
