@@ -12,6 +12,9 @@ RUNTIME_PACKAGES := gnupg librsync2
 DEMO_PACKAGES := $(RUNTIME_PACKAGES) php-cli php-sqlite3
 # Each worker of the tests starts servers of its own, so more than two do not pay.
 TEST_WORKERS ?= 2
+# How long `make fuzz` works on each decoder, and on which; none named: on all of them.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
 
 .PHONY: help
 help: ## List the targets
@@ -53,6 +56,20 @@ imports: $(VENV)/development ## Layers: imports run downwards only
 	@echo "==> import-linter"
 	@$(BIN)/lint-imports
 
+.PHONY: audit
+audit: $(VENV)/runtime ## Known vulnerabilities of the pinned packages
+	@echo "==> pip-audit"
+	@$(BIN)/python tools/audit $(VENV)/audit requirements.txt requirements-build.txt
+
+.PHONY: pin
+pin: $(VENV)/runtime ## Write the hashes of the pinned packages after a change of versions
+	@$(BIN)/python tools/pin requirements.txt requirements-build.txt
+
+.PHONY: fuzz
+fuzz: $(VENV)/development ## Feed damaged input to every decoder, FUZZ_SECONDS each
+	@$(PIP) install --quiet --requirement requirements-fuzz.txt
+	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 .PHONY: clean
 clean: ## Remove all that these targets made, but no Debian package
 	rm -rf $(VENV) .servers demo/work build *.egg-info
@@ -60,11 +77,11 @@ clean: ## Remove all that these targets made, but no Debian package
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The two stages of the virtual environment; each is made anew when its pins change.
-$(VENV)/runtime: requirements.txt pyproject.toml
+$(VENV)/runtime: requirements.txt requirements-build.txt pyproject.toml
 	@tools/make-venv $(VENV)
 	@echo "==> Python packages: installing requirements.txt and ocsnap into $(VENV)"
-	@$(PIP) install --quiet --requirement requirements.txt
-	@$(PIP) install --quiet --no-deps --editable .
+	@$(PIP) install --quiet --require-hashes --requirement requirements.txt --requirement requirements-build.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/development: $(VENV)/runtime requirements-dev.txt
