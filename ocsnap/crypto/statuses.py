@@ -53,8 +53,7 @@ class Statuses:
             if keyword in _VERDICTS:
                 good = keyword in {"GOODSIG", "EXPKEYSIG"}
             elif keyword == "VALIDSIG" and good:
-                parts = rest.split()
-                found |= {parts[0], parts[-1]}
+                found.update(rest.split()[:1], rest.split()[-1:])
         return found
 
     def failure(self, reason: str) -> OcsnapError:

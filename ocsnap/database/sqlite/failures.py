@@ -26,16 +26,17 @@ def explained(action: str, path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        # SQLite quotes names in what it says of a damaged file, and those may be any bytes.
         raise DatabaseError(f"{path}: {action} failed: {error}.", hint=_hint(error)) from error
     except OSError as error:
         raise DatabaseError(f"{path}: {action} failed: {error.strerror or error}.") from error
 
 
-def _hint(error: sqlite3.DatabaseError) -> str:
+def _hint(error: Exception) -> str:
     text = str(error)
     if "locked" in text or "busy" in text:
         return "Another process holds it: is ownCloud in maintenance mode?"
-    if "not a database" in text or "malformed" in text:
+    if "not a database" in text or "malformed" in text or isinstance(error, UnicodeDecodeError):
         return "The file is damaged: look at it with `sqlite3 FILE 'PRAGMA integrity_check'`."
     return ""
