@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ocsnap.crypto import Cipher
     from ocsnap.monitor import Monitor
     from ocsnap.repository.prune_report import PruneReport
     from ocsnap.storage.storage import Storage
@@ -36,11 +37,13 @@ class Vault:
     Attributes:
         folder: a place for hosts and folders.
         clock: the time of all hosts and of the storage.
+        cipher: what locks it; None: the real gpg.
         storage: where everything lies.
     """
 
     folder: Path
     clock: LaterClock = field(default_factory=LaterClock)
+    cipher: Cipher | None = None
     storage: Storage = None  # type: ignore[assignment] # set below, as it needs the clock
 
     def __post_init__(self) -> None:
@@ -62,7 +65,7 @@ class Vault:
         return self.names("packs/") + self.names("meta/")
 
     def host(self, name: str = "host") -> Studio:
-        return Studio(Workshop(self.folder / name, self.storage), self.clock)
+        return Studio(Workshop(self.folder / name, self.storage, self.cipher), self.clock)
 
     def lock(self, purpose: Purpose = Purpose.PRUNE, storage: Storage | None = None) -> Lock:
         return Lock(
