@@ -46,6 +46,7 @@ def commit(
     """
     if not lock.confirm():
         lock.retake()
+    if lock.has_lapsed:
         demand_all(repository, snapshot, monitor)
     stored = repository.commit(snapshot)
     if lock.covers(repository.storage.stat(stored.name).modified):

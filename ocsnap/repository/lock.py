@@ -55,6 +55,7 @@ class Lock:
         purpose: what for.
         now: when it was last renewed, by the storage's clock; seconds since the epoch.
         is_lost: whether others may have taken it for abandoned.
+        has_lapsed: whether it was ever lost, and taken anew.
         objects_put: objects put for it, which are gone when it ends.
         put_bytes: their sizes.
     """
@@ -72,7 +73,7 @@ class Lock:
         """
         self.purpose = purpose
         self.now = 0.0
-        self.is_lost = False
+        self.is_lost = self.has_lapsed = False
         self.objects_put = self.put_bytes = 0
         self._storage = storage
         self._repository = repository
@@ -162,6 +163,7 @@ class Lock:
             StorageError: it cannot be put.
         """
         with self._guard:
+            self.has_lapsed = True
             self.release()
             self.take()
 

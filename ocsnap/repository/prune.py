@@ -117,7 +117,7 @@ class Pruner:
             demand_acknowledged(self._repository, self._planner.stored, self._monitor)
             self._report.waits_for = [other.describe() for other in survey.others]
             self._release(plan, lock)
-            self._sweep(plan.ripe, lock)
+            self._sweep(plan.ripe, lock, gone=plan.gone)
             if self._remove_snapshots(plan, lock):
                 # What stays although no rule keeps it is needed like the others.
                 self._planner.weigh(plan, needs)
@@ -145,11 +145,15 @@ class Pruner:
         }
         self._put_marks(plan, doomed)
 
-    def _sweep(self, packs: Sequence[PackNeed], lock: Lock) -> None:
-        """Remove packs: from the index first, so that it never lists what is not there."""
+    def _sweep(self, packs: Sequence[PackNeed], lock: Lock, *, gone: Sequence[str] = ()) -> None:
+        """Remove packs: from the index first, so that it never lists what is not there.
+
+        Those that are gone may be listed: by a backup that died when it woke up late.
+        """
         cache = self._repository.cache
         names = {pack.name: pack.size_bytes for pack in packs}
-        old = {index_id for name in names for index_id in cache.indexes_of(pack_id(name))}
+        without = {*names, *gone}
+        old = {index_id for name in without for index_id in cache.indexes_of(pack_id(name))}
         small = cache.small_indexes(_SMALL_INDEX_BLOBS)
         if len(small) > MOST_SMALL_INDEXES:
             old |= small
@@ -159,7 +163,7 @@ class Pruner:
                 lock.demand()
                 # Who may not remove the old ones would add new ones time and again.
                 self._storage.delete(INDEX_OF_NONE)
-                self._forget(rewrite_index(self._repository, old=old, without=names.keys()))
+                self._forget(rewrite_index(self._repository, old=old, without=without))
                 self._report.removed_indexes += len(old)
         except AccessDeniedError as error:
             self._report.denied.append(error.message)

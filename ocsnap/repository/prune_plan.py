@@ -69,7 +69,7 @@ class Plan:
         waiting: marked packs that cannot be removed yet.
         garbage: packs to be marked.
         sparse: packs to be repacked.
-        gone: marked packs that are there no more.
+        gone: packs that are there no more, and are marked or listed all the same.
         of_none: names of pins and acknowledgements whose snapshot is gone.
     """
 
@@ -175,7 +175,8 @@ class Planner:
 
         there: set[str] = set()
         needs.add_packs(packs(), plan.marks.marks.doomed)
-        plan.gone = sorted(plan.marks.marks.doomed.keys() - there)
+        marked = plan.marks.marks.doomed.keys() | self._repository.cache.marked()
+        plan.gone = sorted(marked - there)
         known = {indexes.index_name(index) for index in self._repository.cache.index_ids()}
         listed = {name for name in others if name.startswith(indexes.FOLDER)}
         plan.unread_indexes = sorted(listed - known)

@@ -31,12 +31,14 @@ from ocsnap.repository.writer import BlobWriter
 from ocsnap.storage.storage import ObjectInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ocsnap.crypto import Cipher
     from ocsnap.monitor import Monitor
     from ocsnap.repository.index import IndexedPack
-    from ocsnap.repository.marks import StoredMarks
+    from ocsnap.repository.lock import Lock
+    from ocsnap.repository.marks import Marks, StoredMarks
     from ocsnap.repository.snapshot import Snapshot
     from ocsnap.storage.storage import Storage
 
@@ -73,6 +75,7 @@ class Repository:
             storage=storage, cipher=cipher, cache=cache, reader=self.reader, repository=repository
         )
         self._sending = sending
+        self._before_index: Callable[[], None] = _go_on
         self.writer = BlobWriter(
             storage=storage,
             cipher=cipher,
@@ -125,6 +128,26 @@ class Repository:
         """
         return self._synchroniser.take_marks(monitor)
 
+    def mark(self, marks: Marks) -> None:
+        """Let nothing new rely on the packs that marks name; done by `synchronise`, too."""
+        self._synchroniser.mark(marks)
+
+    def fence(self, lock: Lock, monitor: Monitor) -> None:
+        """Look after a lock before each index object: what a prune has removed is never listed.
+
+        Args:
+            lock: what this run holds. If it was lost it is taken anew, and packs that are marked or
+                gone since are forgotten; the commit then looks up what the snapshot relies on.
+            monitor: is told if the marks cannot be read.
+        """
+
+        def look() -> None:
+            if not lock.confirm():
+                lock.retake()
+                self._synchroniser.drop_unlisted(monitor)
+
+        self._before_index = look
+
     def take_index(self, name: str) -> None:
         """Learn from an index object what lies where.
 
@@ -141,6 +164,8 @@ class Repository:
         self._write_indexes()
 
     def _write_indexes(self) -> None:
+        if self.cache.unindexed_ids():
+            self._before_index()
         while packs := self.cache.unindexed_packs(MOST_INDEXED_BLOBS):
             self.store_index(packs)
 
@@ -249,6 +274,10 @@ class Repository:
             # An old snapshot under a new time would be taken for the latest.
             raise DamagedError(f"{name} does not belong under this name.", name=name)
         return StoredSnapshot(id=digest, name=name, snapshot=snapshot)
+
+
+def _go_on() -> None:
+    """Write index objects without a lock."""
 
 
 def create_repository(storage: Storage, cipher: Cipher, *, repository: str, now: float) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ocsnap.crypto import Cipher
     from ocsnap.monitor import Monitor
     from ocsnap.repository.cache import Cache
-    from ocsnap.repository.marks import StoredMarks
+    from ocsnap.repository.marks import Marks, StoredMarks
     from ocsnap.repository.reader import BlobReader
     from ocsnap.storage.storage import Storage
 
@@ -51,7 +51,7 @@ class Synchroniser:
             if self._cache.knows_pack(name):
                 self._cache.set_note(DOUBTFUL, name)
                 self._cache.drop_pack(pack_id(name))
-        self._cache.mark(marks.doomed)
+        self.mark(marks)
         self._drop_lost_packs()
 
     # -- marks -------------------------------------------------------------------------------
@@ -67,9 +67,13 @@ class Synchroniser:
                 self._forget(name)
             if stored.marks.lost.keys() - (known.marks.lost.keys() if known else set()):
                 self._cache.set_note(DOUBTFUL, "packs that a repair found damaged")
-            self._cache.mark(stored.marks.doomed)
+            self.mark(stored.marks)
             self._cache.set_note(_MARKS, marking.encode_known(stored))
         return stored
+
+    def mark(self, marks: Marks) -> None:
+        """Let nothing rely on packs that are marked or removed; see `Repository.mark`."""
+        self._cache.mark([*marks.doomed, *marks.removed])
 
     def _forget(self, name: str) -> None:
         """Forget an object that prune or repair removed."""
@@ -138,6 +142,11 @@ class Synchroniser:
             self._cache.add_pack(pack, index_id=hashlib.sha256(message).digest())
         self._cache.expect(ObjectInfo(name, len(message), md5=None, sha256=None))
         self._cache.commit()
+
+    def drop_unlisted(self, monitor: Monitor) -> None:
+        """Forget packs of this run that a prune has marked or removed; see `Repository.fence`."""
+        self.mark(self.take_marks(monitor).marks)
+        self._drop_lost_packs()
 
     # -- packs -------------------------------------------------------------------------------
 

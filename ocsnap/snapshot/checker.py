@@ -107,7 +107,7 @@ class Checker:
             OcsnapError: the storage cannot be asked, or the key is wrong.
         """
         self._monitor.step("Listing the objects")
-        doomed = self._repository.take_marks(self._monitor).marks.doomed
+        marks = self._repository.take_marks(self._monitor).marks
         present = {
             info.name: info
             for info in self._repository.storage.list()
@@ -116,7 +116,7 @@ class Checker:
         self._report.objects = len(present)
         self._report.stored_bytes = sum(info.size_bytes for info in present.values())
         self._learn(present)
-        self._repository.cache.mark(doomed)
+        self._repository.mark(marks)
         marked = self._repository.cache.marked()
         for name, size_bytes, md5 in self._repository.cache.expected():
             if name in marked and name not in present:

@@ -129,6 +129,7 @@ class _Backup:
     def run(self, options: BackupOptions) -> BackupReport:
         context = self.context
         started = context.clock.now()
+        self.repository.fence(self.lock, context.monitor)
         self.repository.synchronise(context.monitor)
         parent = self._parent()
         before = {_key(root): root for root in parent.snapshot.roots} if parent else {}
