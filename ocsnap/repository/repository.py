@@ -81,7 +81,7 @@ class Repository:
             cipher=cipher,
             cache=cache,
             sending=sending,
-            checkpoint=self._write_indexes,
+            checkpoint=self.list_packs,
         )
 
     def close(self) -> None:
@@ -161,9 +161,10 @@ class Repository:
     def flush(self) -> None:
         """Store everything that was saved, and the index that lists it."""
         self.writer.flush()
-        self._write_indexes()
+        self.list_packs()
 
-    def _write_indexes(self) -> None:
+    def list_packs(self) -> None:
+        """Store index objects for all packs known here that none lists yet."""
         if self.cache.unindexed_ids():
             self._before_index()
         while packs := self.cache.unindexed_packs(MOST_INDEXED_BLOBS):

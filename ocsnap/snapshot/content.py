@@ -18,7 +18,7 @@ from ocsnap.snapshot.delta import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ocsnap.repository.blob import Buffer
     from ocsnap.repository.reader import BlobReader
@@ -151,6 +151,29 @@ class ContentStore:
     def has_all(self, entry: Entry) -> bool:
         """Return whether the repository has all of a file's content."""
         return all(self._writer.has(piece.blob) for piece in entry.pieces())
+
+    def mend(self, entry: Entry, read: Callable[[int, int], bytes]) -> None:
+        """Store lost blobs of a file again whose content is at hand, for snapshots that need them.
+
+        A blob of which the file has only a part stays lost.
+
+        Args:
+            entry: the file as it was stored.
+            read: gives so many bytes of its content from an offset on.
+        """
+        parts: dict[bytes, list[tuple[int, int, int]]] = {}
+        start = 0
+        for piece in entry.pieces():
+            if not self._writer.has(piece.blob):
+                parts.setdefault(piece.blob, []).append((piece.offset, piece.length, start))
+            start += piece.length
+        for blob, ranges in parts.items():
+            data = bytearray()
+            for offset, length, at in sorted(ranges):
+                if offset <= len(data) < offset + length:
+                    data += read(offset + length - len(data), at + len(data) - offset)
+            if blob_id(data) == blob:
+                self._writer.save(BlobKind.CONTENT, data, blob=blob)
 
     def _store_delta(
         self, data: Buffer, previous: Entry, content: bytes, parts: list[bytes]

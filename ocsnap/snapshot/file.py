@@ -62,7 +62,9 @@ class FileReader:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise NotAFileError(f"{os.fsdecode(path)} is no regular file any more")
-            stored = self._read(descriptor, before, find_previous(before))
+            previous = find_previous(before)
+            stored = self._read(descriptor, before, previous)
+            self._mend(descriptor, previous, stored)
             after = os.fstat(descriptor)
             entry = describe(name, before, at=descriptor, read_ns=read_ns)
         finally:
@@ -93,6 +95,11 @@ class FileReader:
             os.lseek(descriptor, 0, os.SEEK_SET)
             stored = self._stream(descriptor, status, None)
             return stored._replace(new_bytes=stored.new_bytes + error.stored_bytes)
+
+    def _mend(self, descriptor: int, previous: Entry | None, stored: StoredContent) -> None:
+        """Store blobs of an old version again that are lost, where the content is the same."""
+        if previous is not None and previous.extents and previous.content == stored.content:
+            self._store.mend(previous, lambda length, at: os.pread(descriptor, length, at))
 
     def _stream(
         self, descriptor: int, status: os.stat_result, previous: Entry | None
