@@ -226,6 +226,18 @@ class Database(Protocol):
         """
         ...
 
+    def update(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run one statement that changes rows, once for each set of values, in one transaction.
+
+        Args:
+            sql: the statement, with `?` for each parameter and nowhere else.
+            rows: the values of each time.
+
+        Raises:
+            DatabaseError: the server refuses it; nothing was changed.
+        """
+        ...
+
     def freeze(self) -> AbstractContextManager[Dump]:
         """Open a consistent snapshot of the database and hold it while the context lasts.
 

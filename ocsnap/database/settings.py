@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path  # noqa: TC003 - msgspec reads the types when a restore is written down
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)

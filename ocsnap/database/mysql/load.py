@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import pymysql
+from pymysql.constants import ER
 
 from ocsnap.database.database import LoadReport, read_manifest
 from ocsnap.database.mysql import swap
 from ocsnap.database.mysql.columns import read_columns, select
-from ocsnap.database.mysql.failures import explained
+from ocsnap.database.mysql.failures import code_of, explained
 from ocsnap.database.mysql.names import quoted, stamp
-from ocsnap.database.mysql.place import prepared
+from ocsnap.database.mysql.place import choose, prepared, remove_loaded
 from ocsnap.database.mysql.programs import ProgramKind, drop, read_programs
 from ocsnap.database.mysql.rows import count, row_texts
 from ocsnap.database.mysql.schema import read_info, read_tables
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from ocsnap.clock import Clock
     from ocsnap.database.database import DumpReader, Manifest, TableRecord
+    from ocsnap.database.mysql.place import Place
     from ocsnap.database.settings import DatabaseSettings
     from ocsnap.monitor import Monitor
 
@@ -37,30 +42,57 @@ def load(
     settings: DatabaseSettings, reader: DumpReader, *, clock: Clock, monitor: Monitor
 ) -> LoadReport:
     """Load a dump and swap it in; see `load_database`."""
-    manifest = read_manifest(reader)
-    if manifest.info.kind != "mysql":
-        raise DatabaseError(
-            f"The dump is of a database of the kind {manifest.info.kind}, not mysql.",
-            hint="Check dbtype in config.php, or [database] kind.",
-        )
-    when = stamp(clock.now())
-    session = Session(settings, database=None)
+    place = survey(settings, when=stamp(clock.now()), monitor=monitor)
+    report = stage(settings, place, reader, monitor)
     try:
-        with explained("loading the dump"):
-            limit = _check_packet(session, manifest)
-            with prepared(session, settings, manifest.info, when=when, monitor=monitor) as place:
-                session.settle(_LOADING)
-                loader = _Loader(session, reader, manifest, limit, monitor)
-                loader.load_tables()
-                loader.compare()
-                loader.load_programs()
-                if place.kept is not None:
-                    drop(session, read_programs(session))
-                    swap.swap_in(session, place, manifest.info, loader.load_programs, monitor)
-            if place.kept is not None:
-                session.execute(f"DROP DATABASE {quoted(place.loaded)}")
-    finally:
-        session.close()
+        put_in_place(settings, place, reader, monitor)
+    except BaseException:
+        remove_loaded(settings, place, monitor)
+        raise
+    return report
+
+
+def survey(settings: DatabaseSettings, *, when: str, monitor: Monitor) -> Place:
+    """See what stands under the database's name, and choose where to load.
+
+    Args:
+        settings: the database that is to hold the dump in the end, and how to log in.
+        when: digits that make new names unique.
+        monitor: is told what earlier loads have left.
+
+    Raises:
+        DatabaseError: the server cannot be reached.
+    """
+    with _session(settings) as session, explained("looking at the database"):
+        return choose(session, settings.name, when=when, monitor=monitor)
+
+
+def stage(
+    settings: DatabaseSettings, place: Place, reader: DumpReader, monitor: Monitor
+) -> LoadReport:
+    """Load a dump beside what stands there, and compare it with what was dumped.
+
+    Args:
+        settings: how to log in.
+        place: what `survey` chose.
+        reader: the dump.
+        monitor: is told of the progress.
+
+    Returns:
+        What was loaded.
+
+    Raises:
+        DatabaseError: the dump is damaged, or the server refuses; nothing is left of it.
+    """
+    manifest = _manifest(reader)
+    with _session(settings) as session, explained("loading the dump"):
+        limit = _check_packet(session, manifest)
+        with prepared(session, settings, place, manifest.info, monitor):
+            session.settle(_LOADING)
+            loader = _Loader(session, reader, manifest, limit, monitor)
+            loader.load_tables()
+            loader.compare()
+            loader.load_programs()
     return LoadReport(
         database=place.target,
         kept=place.kept,
@@ -69,6 +101,52 @@ def load(
         size_bytes=loader.size_bytes,
         notes=manifest.info.notes,
     )
+
+
+def put_in_place(
+    settings: DatabaseSettings, place: Place, reader: DumpReader, monitor: Monitor
+) -> None:
+    """Swap in what was staged; what stands there gets the name to be kept under.
+
+    Args:
+        settings: how to log in.
+        place: what `survey` chose.
+        reader: the dump, whose views, triggers, routines and events are made once more.
+        monitor: is told of what could not be kept.
+
+    Raises:
+        DatabaseError: the swap is not possible; the target is as it was.
+    """
+    if place.kept is None:
+        return  # nothing stood there, so it was loaded into its place
+    manifest = _manifest(reader)
+    with _session(settings) as session, explained("swapping the loaded database in"):
+        limit = _check_packet(session, manifest)
+        session.settle(_LOADING)
+        loader = _Loader(session, reader, manifest, limit, monitor)
+        session.execute(f"USE {quoted(place.loaded)}")
+        drop(session, read_programs(session))
+        swap.swap_in(session, place, manifest.info, loader.load_programs, monitor)
+        session.execute(f"DROP DATABASE {quoted(place.loaded)}")
+
+
+@contextmanager
+def _session(settings: DatabaseSettings) -> Iterator[Session]:
+    session = Session(settings, database=None)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def _manifest(reader: DumpReader) -> Manifest:
+    manifest = read_manifest(reader)
+    if manifest.info.kind != "mysql":
+        raise DatabaseError(
+            f"The dump is of a database of the kind {manifest.info.kind}, not mysql.",
+            hint="Check dbtype in config.php, or [database] kind.",
+        )
+    return manifest
 
 
 def _check_packet(session: Session, manifest: Manifest) -> int:
@@ -167,10 +245,20 @@ class _Loader:
         done = 0
         for statement in script.statements():
             for part in self._parts(statement):
-                self._session.execute(part)
+                self._execute(part)
             self._monitor.advance(size_bytes=script.size_bytes - done)
             done = script.size_bytes
         return script.size_bytes
+
+    def _execute(self, statement: bytes) -> None:
+        try:
+            self._session.execute(statement)
+        except pymysql.err.MySQLError as error:
+            # A setting that another kind of server has and this one does not, such as MariaDB's
+            # check_constraint_checks, has nothing to say here.
+            setting = statement.lstrip().startswith(b"SET ")
+            if not (setting and code_of(error) == ER.UNKNOWN_SYSTEM_VARIABLE):
+                raise
 
     def _parts(self, statement: bytes) -> Iterator[bytes]:
         """Cut an INSERT that is too long for the server into its rows, one a line."""

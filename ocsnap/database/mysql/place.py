@@ -45,11 +45,13 @@ class Place:
         target: the database that is to hold it in the end.
         loaded: the database it is loaded into: a scratch one when the target holds something.
         kept: the name for what the target holds; None when it holds nothing.
+        found: character set and collation of the target; None when it is not there.
     """
 
     target: str
     loaded: str
     kept: str | None
+    found: tuple[str, str] | None = None
 
 
 def standing(session: Session, database: str) -> Standing:
@@ -65,41 +67,51 @@ def standing(session: Session, database: str) -> Standing:
     return Standing.EMPTY if set(counts) == {"0"} else Standing.FILLED
 
 
+def choose(session: Session, target: str, *, when: str, monitor: Monitor) -> Place:
+    """Choose where to load; nothing is made yet.
+
+    Args:
+        session: a session that uses no database.
+        target: the database that is to hold the dump in the end.
+        when: digits that make new names unique.
+        monitor: is told what earlier loads have left.
+    """
+    found = standing(session, target)
+    _tell_leftovers(session, target, monitor)
+    charset = None if found is Standing.MISSING else database_charset(session, target)
+    if found is Standing.FILLED:
+        loaded, kept = beside(target, "ocsnap", when), beside(target, "before", when)
+        return Place(target, loaded, kept, charset)
+    return Place(target, target, None, charset)
+
+
 @contextmanager
 def prepared(
-    session: Session, settings: DatabaseSettings, info: ServerInfo, *, when: str, monitor: Monitor
-) -> Iterator[Place]:
+    session: Session, settings: DatabaseSettings, place: Place, info: ServerInfo, monitor: Monitor
+) -> Iterator[None]:
     """Make the database to load into, use it, and remove it again when the context fails.
 
     Args:
         session: a session that uses no database.
-        settings: the database that is to hold the dump in the end.
+        settings: how to log in.
+        place: what `choose` chose.
         info: what the dump was made of: gives character set and collation.
-        when: digits that make new names unique.
         monitor: is told what could not be removed.
 
     Raises:
         DatabaseError: the account may not make databases.
     """
-    target = settings.name
-    found = standing(session, target)
-    _tell_leftovers(session, target, monitor)
-    if found is Standing.FILLED:
-        place = Place(target, beside(target, "ocsnap", when), beside(target, "before", when))
-    else:
-        place = Place(target, target, None)
-    previous = database_charset(session, target) if found is Standing.EMPTY else None
     how = charset_clause(info.charset, info.collation)
-    verb = "ALTER" if previous else "CREATE"
+    verb = "ALTER" if place.kept is None and place.found else "CREATE"
     try:
         session.execute(f"{verb} DATABASE {quoted(place.loaded)} {how}")
     except pymysql.err.MySQLError as error:
-        raise refused_creation(session, target, error) from error
+        raise refused_creation(session, place.target, error) from error
     try:
         session.execute(f"USE {quoted(place.loaded)}")
-        yield place
+        yield
     except BaseException:
-        _remove(settings, place.loaded, previous, monitor)
+        remove_loaded(settings, place, monitor)
         raise
 
 
@@ -143,22 +155,24 @@ def _tell_leftovers(session: Session, target: str, monitor: Monitor) -> None:
             monitor.note(f"The database {name} was left by a load that was cut off: drop it.")
 
 
-def _remove(
-    settings: DatabaseSettings,
-    database: str,
-    previous: tuple[str, str] | None,
-    monitor: Monitor,
-) -> None:
-    """Remove a half-loaded database on a new connection: the other one may be broken."""
+def remove_loaded(settings: DatabaseSettings, place: Place, monitor: Monitor) -> None:
+    """Remove what was loaded and is not in use, on a new connection: another may be broken.
+
+    Args:
+        settings: how to log in.
+        place: where it was loaded; a target that was empty before is empty afterwards.
+        monitor: is told what could not be removed.
+    """
+    previous = place.found if place.kept is None else None
     try:
         session = Session(settings, database=None)
         try:
-            session.execute(f"DROP DATABASE IF EXISTS {quoted(database)}")
+            session.execute(f"DROP DATABASE IF EXISTS {quoted(place.loaded)}")
             if previous:
-                session.execute(f"CREATE DATABASE {quoted(database)} {charset_clause(*previous)}")
+                how = charset_clause(*previous)
+                session.execute(f"CREATE DATABASE {quoted(place.loaded)} {how}")
         finally:
             session.close()
     except (DatabaseError, pymysql.err.MySQLError) as error:
-        monitor.problem(
-            Problem(database, f"this half-loaded database could not be removed: {words_of(error)}.")
-        )
+        reason = f"this half-loaded database could not be removed: {words_of(error)}."
+        monitor.problem(Problem(place.loaded, reason))

@@ -71,6 +71,13 @@ class SqliteDatabase:
             )
         return size_bytes
 
+    def update(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Change rows on a connection of its own; see `Database.update`."""
+        with explained("changing rows", self._path), closing(self._open()) as connection:
+            connection.execute("BEGIN")
+            connection.executemany(sql, [tuple(values) for values in rows])
+            connection.execute("COMMIT")
+
     @contextmanager
     def freeze(self) -> Iterator[Dump]:
         """Copy the database and hold the copy while the context lasts; see `Database.freeze`."""

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,26 +34,49 @@ def load(
     settings: DatabaseSettings, reader: DumpReader, *, clock: Clock, monitor: Monitor
 ) -> LoadReport:
     """Load a dump and rename it into place; see `load_database`."""
+    target = Path(settings.name)
+    with explained("loading", target), _private_file(target) as (new, descriptor):
+        report = build(descriptor, reader, target=target, folder=target.parent, monitor=monitor)
+        now = clock.now()
+        when = time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + f"{int(now % 1 * 1000):03}"
+        kept = _swap(new, target, target.with_name(f"{target.name}.before_{when}"))
+    return replace(report, kept=None if kept is None else str(kept))
+
+
+def build(
+    descriptor: int, reader: DumpReader, *, target: Path, folder: Path, monitor: Monitor
+) -> LoadReport:
+    """Write a dump into a file and check it; putting it in place is for the caller.
+
+    Args:
+        descriptor: a new file, open for reading and writing.
+        reader: the dump.
+        target: the file that it will replace: gives owner and mode.
+        folder: gives the owner where nothing is replaced.
+        monitor: is told of the progress.
+
+    Returns:
+        What was loaded.
+
+    Raises:
+        DatabaseError: the dump is damaged, or of another kind of database.
+    """
     manifest = read_manifest(reader)
     if manifest.info.kind != "sqlite3" or len(manifest.others) != 1:
         raise DatabaseError(
             f"The dump is of a database of the kind {manifest.info.kind}, not sqlite3.",
             hint="Check dbtype in config.php, or [database] kind.",
         )
-    target = Path(settings.name)
     (stream,) = manifest.others
     monitor.step("Loading the database")
-    with explained("loading", target), _private_file(target) as (new, descriptor):
+    with explained("loading", target):
         size = _write(descriptor, reader.chunks(stream), monitor)
         # By its descriptor: the folder may be the web server's, who could put a link in its place.
         _check(Path(f"/proc/self/fd/{descriptor}"), manifest, target)
-        _take_owner_and_mode(descriptor, target)
-        now = clock.now()
-        when = time.strftime("%Y%m%d%H%M%S", time.gmtime(now)) + f"{int(now % 1 * 1000):03}"
-        kept = _swap(new, target, target.with_name(f"{target.name}.before_{when}"))
+        _take_owner_and_mode(descriptor, target, folder)
     return LoadReport(
         database=str(target),
-        kept=None if kept is None else str(kept),
+        kept=None,
         tables=len(manifest.tables),
         rows=sum(table.rows for table in manifest.tables),
         size_bytes=size,
@@ -96,12 +120,12 @@ def _check(path: Path, manifest: Manifest, target: Path) -> None:
         raise DatabaseError(f"The dump of {target} has not the rows it should: {differing}.")
 
 
-def _take_owner_and_mode(descriptor: int, target: Path) -> None:
+def _take_owner_and_mode(descriptor: int, target: Path, folder: Path) -> None:
     if target.exists():
         like = target.stat()
         mode = like.st_mode & 0o777
     else:
-        like = target.parent.stat()
+        like = folder.stat()
         mode = NEW_FILE_MODE
     if os.geteuid() == 0:
         os.fchown(descriptor, like.st_uid, like.st_gid)
