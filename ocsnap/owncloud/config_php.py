@@ -88,6 +88,21 @@ def read_config_php(
     return _read(root / "config" / "config.php", php=php, environment=environment, merged=True)
 
 
+def read_literals(path: Path) -> dict[str, object]:
+    """Read one configuration file alone, as far as ocsnap understands PHP by itself.
+
+    Args:
+        path: a file that sets $CONFIG; PHP may not have the right to read it.
+
+    Returns:
+        As `read_config_php`; empty where the file sets no $CONFIG.
+
+    Raises:
+        OwncloudError: the file cannot be read, or does more than assign literals.
+    """
+    return _literals(path) or {}
+
+
 def read_single(
     path: Path, *, php: str, environment: Mapping[str, str] = DEFAULT_ENVIRONMENT
 ) -> dict[str, object]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ocsnap.errors import OwncloudError
+from ocsnap.owncloud.relocation import stored_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ocsnap.owncloud.instance import Instance
 
 _ROOT_HASH = hashlib.md5(b"", usedforsecurity=False).hexdigest()
-_STORAGE_ID_MAX = 64  # lib/private/Files/Cache/Storage.php: longer ids are stored as their MD5
 
 
 class Query(Protocol):
@@ -138,10 +138,7 @@ def _root_etags(query: Query, prefix: str) -> dict[str, str]:
 
 def _etag_of(user: str, path: Path, etags: dict[str, str]) -> str | None:
     for storage in (f"home::{user}", f"local::{path}/"):
-        stored = storage
-        if len(storage) > _STORAGE_ID_MAX:
-            stored = hashlib.md5(os.fsencode(storage), usedforsecurity=False).hexdigest()
-        if etag := etags.get(stored):
+        if etag := etags.get(stored_id(storage)):
             return etag
     return None
 

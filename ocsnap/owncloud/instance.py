@@ -123,6 +123,7 @@ class Instance:
         environment: Mapping[str, str] = DEFAULT_ENVIRONMENT,
         *,
         demand_data: bool = True,
+        version: str | None = None,
     ) -> Instance:
         """Look at the ownCloud that the configuration names.
 
@@ -130,6 +131,7 @@ class Instance:
             config: the table [owncloud].
             environment: the environment for PHP.
             demand_data: whether the data directory must be there; a restore may have to make it.
+            version: ownCloud's version where its code need not be there yet.
 
         Returns:
             What stands in its files; neither occ nor the database is asked.
@@ -139,15 +141,44 @@ class Instance:
                 its database where ocsnap cannot back them up.
         """
         root = config.root
-        version = _code_version(root)
+        if version is None or (root / "version.php").exists():
+            version = _code_version(root)
         settings = read_config_php(root, php=config.php, environment=environment)
         config_path = (root / "config" / "config.php").resolve()
+        found = cls.of_settings(settings, config, config_path=config_path, version=version)
+        if demand_data:
+            _check_data_dir(found.data_dir)
+        return found
+
+    @classmethod
+    def of_settings(
+        cls,
+        settings: dict[str, object],
+        config: OwncloudConfig,
+        *,
+        config_path: Path,
+        version: str,
+    ) -> Instance:
+        """Say what some settings mean, wherever their files lie.
+
+        Args:
+            settings: the merged settings.
+            config: the table [owncloud].
+            config_path: config.php, links resolved.
+            version: ownCloud's version.
+
+        Returns:
+            The instance.
+
+        Raises:
+            OwncloudError: it is not installed, or keeps its files or its database where ocsnap
+                cannot back them up.
+        """
+        root = config.root
         owner = config_path.stat()
         reader = _Settings(settings, config_path)
         _refuse_unsupported(reader)
         data_dir = reader.path("datadirectory", root / "data").resolve()
-        if demand_data:
-            _check_data_dir(data_dir)
         return cls(
             root=root,
             config_dir=root / "config",

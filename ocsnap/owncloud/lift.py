@@ -225,9 +225,7 @@ def lift_lease(
     Raises:
         MaintenanceLeftOnError: nothing helped; the lease stays for the next try.
     """
-    spare = Path(lease.spare) if lease.spare else None
-    config_path, root = Path(lease.config_path), Path(lease.root)
-    kept = KeptConfig(config_path, Path(lease.copy), spare, lease.uid, lease.gid, lease.mode)
+    root, kept = Path(lease.root), _kept(lease)
     lifter = Lifter(kept, Occ(lease.occ, root, environment), root, lease.php, monitor)
     with deferred_signals():
         while True:
@@ -251,3 +249,23 @@ def forget(state_dir: Path, kept: KeptConfig) -> None:
     # The copies first: without the lease nobody would remember them, and secrets are in them.
     kept.discard()
     remove_lease(state_dir)
+
+
+def forget_lease(state_dir: Path) -> None:
+    """Remove a lease and its copies, since config.php was made right by other means.
+
+    Args:
+        state_dir: ocsnap's folder.
+
+    Raises:
+        LocalIOError: the lease cannot be read.
+    """
+    lease = read_lease(state_dir)
+    if lease is not None:
+        forget(state_dir, _kept(lease))
+
+
+def _kept(lease: Lease) -> KeptConfig:
+    spare = Path(lease.spare) if lease.spare else None
+    config_path, copy = Path(lease.config_path), Path(lease.copy)
+    return KeptConfig(config_path, copy, spare, lease.uid, lease.gid, lease.mode)

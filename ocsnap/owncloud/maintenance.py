@@ -64,6 +64,8 @@ class Freeze:
             path in the user's home, such as `files/Photos/a.jpg`; complete after the block.
         open_crons: background jobs that were still at work then.
         lifted_by: what lifted maintenance; None: nothing was lifted.
+        keep_on: to be set inside the block: maintenance is left on at its end, and what is
+            needed to lift it stays.
     """
 
     found_on: bool = False
@@ -76,6 +78,7 @@ class Freeze:
     open_paths: tuple[tuple[str, str], ...] = ()
     open_crons: tuple[str, ...] = ()
     lifted_by: Means | None = None
+    keep_on: bool = False
 
     @property
     def frozen_seconds(self) -> float:
@@ -185,7 +188,7 @@ class Maintenance:
             with self._measured_work(freeze):
                 yield freeze
         finally:
-            if hold is not None:
+            if hold is not None and not freeze.keep_on:
                 with deferred_signals():
                     self._lift(hold, freeze)
         self._name_open_files(freeze)
