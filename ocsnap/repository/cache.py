@@ -212,6 +212,17 @@ class Cache(CacheConnection):
         """Return whether a pack is known here."""
         return bool(self._all("SELECT 1 FROM pack WHERE id = ?", (pack_id(name),)))
 
+    def pack_sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the sizes of packs, in bytes; those that are unknown are left out.
+
+        Args:
+            names: names of the packs' objects.
+        """
+        wanted = {*names}
+        rows = self._all("SELECT kind, id, size_bytes FROM pack")
+        sizes = ((pack_name(BlobKind(kind), pack), size) for kind, pack, size in rows)
+        return {name: size for name, size in sizes if name in wanted}
+
     def _blobs_of(self, number: int) -> list[PackedBlob]:
         rows = self._all(
             "SELECT id, offset, frame_bytes, raw_bytes FROM blob WHERE pack = ? ORDER BY offset",

@@ -303,6 +303,25 @@ def create_repository(storage: Storage, cipher: Cipher, *, repository: str, now:
         return
 
 
+def read_description(storage: Storage) -> Description:
+    """Return what a repository says of itself.
+
+    Args:
+        storage: where it lies.
+
+    Raises:
+        NoRepositoryError: there is none.
+        DamagedError: it cannot be read.
+    """
+    try:
+        return descriptions.decode(storage.get(descriptions.NAME))
+    except ObjectMissingError:
+        raise NoRepositoryError(
+            "There is no ocsnap repository at repository.url.",
+            hint="The first `ocsnap backup` makes one; check the URL if there should be one.",
+        ) from None
+
+
 def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Repository:
     """Open an existing repository.
 
@@ -318,13 +337,7 @@ def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Rep
         NoRepositoryError: there is none.
         CryptoError: it was made with another kind of key.
     """
-    try:
-        description = descriptions.decode(storage.get(descriptions.NAME))
-    except ObjectMissingError:
-        raise NoRepositoryError(
-            "There is no ocsnap repository at repository.url.",
-            hint="The first `ocsnap backup` makes one; check the URL if there should be one.",
-        ) from None
+    description = read_description(storage)
     if description.cipher != cipher.mode:
         raise CryptoError(
             f"The repository was made with a {description.cipher}, "

@@ -17,6 +17,7 @@ from ocsnap.repository import tree
 from ocsnap.repository.reader import unpack
 from ocsnap.snapshot.placement import FULL, create_file, dress, has_content, make_special, write_at
 from ocsnap.snapshot.promise import Promise
+from ocsnap.snapshot.reuse import take_over
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
@@ -41,12 +42,25 @@ class RestoreReport:
         size_bytes: sizes of the regular files.
         failed: paths that could not be restored, or not whole.
         left_out: sockets, and devices unless they were asked for.
+        reused_files: regular files that were taken from what stands there.
+        reused_bytes: their sizes.
     """
 
     files: int = 0
     size_bytes: int = 0
+    reused_files: int = 0
+    reused_bytes: int = 0
     failed: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+
+    def add(self, other: RestoreReport) -> None:
+        """Add what another restore did."""
+        self.files += other.files
+        self.size_bytes += other.size_bytes
+        self.reused_files += other.reused_files
+        self.reused_bytes += other.reused_bytes
+        self.failed += other.failed
+        self.left_out += other.left_out
 
 
 class _File:
@@ -76,10 +90,12 @@ class Placement(NamedTuple):
     Attributes:
         root: what to restore; its entry may also be a folder or a file in it.
         target: an absolute path where nothing stands yet; its parent exists by then.
+        present: an older version of the same, whose files are taken where they are right.
     """
 
     root: Root
     target: bytes
+    present: bytes | None = None
 
 
 _Needs = dict[bytes, list[_Piece]]
@@ -95,6 +111,7 @@ class Restorer:
         monitor: Monitor,
         owners: bool,
         devices: bool = False,
+        checksum: bool = False,
     ) -> None:
         """Prepare.
 
@@ -103,11 +120,13 @@ class Restorer:
             monitor: is told of progress and of what cannot be restored.
             owners: whether to set owners, which only root may.
             devices: whether to make devices, which only root may.
+            checksum: read every file that stands there already, rather than trust its times.
         """
         self._repository = repository
         self._monitor = monitor
         self._owners = owners
         self._devices = devices
+        self._checksum = checksum
 
     def restore(self, placements: Sequence[Placement]) -> RestoreReport:
         """Build the folders of several roots at once, so that a pack serves all of them.
@@ -124,7 +143,11 @@ class Restorer:
             OcsnapError: the storage or the key fails.
         """
         run = _Restoration(
-            self._repository, self._monitor, owners=self._owners, devices=self._devices
+            self._repository,
+            self._monitor,
+            owners=self._owners,
+            devices=self._devices,
+            checksum=self._checksum,
         )
         try:
             run.restore(placements)
@@ -147,8 +170,10 @@ class _Restoration:
         *,
         owners: bool,
         devices: bool,
+        checksum: bool,
     ) -> None:
         self.report = RestoreReport()
+        self._checksum = checksum
         self._repository = repository
         self._monitor = monitor
         self._owners = owners
@@ -165,7 +190,7 @@ class _Restoration:
     def restore(self, placements: Sequence[Placement]) -> None:
         for placement in placements:
             self._first_names = {}  # inode numbers say nothing across file systems
-            self._make_names(placement.root, placement.target)
+            self._make_names(placement)
         self._write_contents()
         for path, special in self._specials:
             self._place_special(path, special)
@@ -176,9 +201,10 @@ class _Restoration:
 
     # -- names -------------------------------------------------------------------------------
 
-    def _make_names(self, root: Root, target: bytes) -> None:
+    def _make_names(self, placement: Placement) -> None:
+        root, target, present = placement
         if not root.entry.is_directory:
-            self._make_name(target, root.entry)
+            self._make_name(target, root.entry, present)
             return
         waiting = [(target, root.entry)]
         promise = Promise(root)
@@ -193,12 +219,13 @@ class _Restoration:
                     self.report.files += 1
                     waiting.append((child_path, child))
                 else:
-                    self._make_name(child_path, child)
+                    old = None if present is None else present + child_path[len(target) :]
+                    self._make_name(child_path, child, old)
 
-    def _make_name(self, path: bytes, entry: Entry) -> None:
+    def _make_name(self, path: bytes, entry: Entry, old: bytes | None) -> None:
         self.report.files += 1
         if entry.is_file:
-            self._plan_file(path, entry)
+            self._plan_file(path, entry, old)
         else:
             self._specials.append((path, entry))
 
@@ -209,17 +236,15 @@ class _Restoration:
             self._failed(path, f"its listing is lost: {error.message}")
             return []
 
-    def _plan_file(self, path: bytes, entry: Entry) -> None:
-        if entry.links > 1:
-            key = (entry.inode, entry.content)
-            first = self._first_names.setdefault(key, path)
-            if first is not path:
-                self._hard_links.append((path, first))
-                return
+    def _plan_file(self, path: bytes, entry: Entry, old: bytes | None) -> None:
+        if entry.links > 1 and self._has_another_name(path, entry):
+            return
         pieces = entry.pieces()
         file = _File(path, entry, len(pieces))
         if sum(piece.length for piece in pieces) != entry.size_bytes:
             self._break(file, "its parts are not as long together as the file is")
+            return
+        if self._is_taken_over(file, old):
             return
         locations = [self._repository.cache.find(piece.blob) for piece in pieces]
         if None in locations:
@@ -241,6 +266,21 @@ class _Restoration:
         self._pieces += len(pieces)
         if self._pieces >= PIECES_PER_BATCH:
             self._write_contents()
+
+    def _has_another_name(self, path: bytes, entry: Entry) -> bool:
+        first = self._first_names.setdefault((entry.inode, entry.content), path)
+        if first is not path:
+            self._hard_links.append((path, first))
+        return first is not path
+
+    def _is_taken_over(self, file: _File, old: bytes | None) -> bool:
+        if not take_over(file.entry, old, file.path, checksum=self._checksum):
+            return False
+        self.report.reused_files += 1
+        self.report.reused_bytes += file.entry.size_bytes
+        self._monitor.advance(size_bytes=file.entry.size_bytes)
+        self._finish(file, checked=True)
+        return True
 
     def _prepare(self, file: _File) -> None:
         descriptor = create_file(file.path)
@@ -310,9 +350,9 @@ class _Restoration:
         if whole:
             self._finish(file, dressed=single)
 
-    def _finish(self, file: _File, *, dressed: bool = False) -> None:
+    def _finish(self, file: _File, *, dressed: bool = False, checked: bool = False) -> None:
         entry = file.entry
-        if entry.extents and not has_content(file.path, entry.content):
+        if entry.extents and not checked and not has_content(file.path, entry.content):
             self._break(file, "its parts do not make up its content")
             return
         if not dressed:
