@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ocsnap import __version__
+from ocsnap.cli.bare import Bare
 from ocsnap.cli.options import GlobalOptions, Verbosity
 from ocsnap.cli.output import print_error, print_failure
 from ocsnap.errors import ExitStatus, OcsnapError
@@ -22,6 +24,20 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SHARED: Final = frozenset({"--json", "-q", "--quiet", "-v", "--verbose"})
+_SHARED_WITH_VALUE: Final = frozenset(
+    {
+        "--repository",
+        "--region",
+        "--endpoint",
+        "--profile",
+        "--access-key-id",
+        "--secret-access-key-file",
+        "--ca-file",
+        "--passphrase-file",
+        "--key-file",
+        "--state-dir",
+    }
+)
 
 app = typer.Typer(
     name="ocsnap",
@@ -52,15 +68,57 @@ def global_options(  # noqa: PLR0913 - one parameter for each option
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
+    repository: Annotated[
+        str | None,
+        typer.Option("--repository", help="Without a file: s3://bucket/prefix or file:///folder."),
+    ] = None,
+    region: Annotated[str | None, typer.Option("--region", help="The bucket's region.")] = None,
+    endpoint: Annotated[
+        str | None, typer.Option("--endpoint", help="The address of a store not Amazon's.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="A profile of ~/.aws with the store's key.")
+    ] = None,
+    access_key_id: Annotated[
+        str | None, typer.Option("--access-key-id", help="The store's key; else as boto3 finds it.")
+    ] = None,
+    secret_access_key_file: Annotated[
+        Path | None, typer.Option("--secret-access-key-file", help="A file with its secret.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", help="Certificates of a store that signs its own.")
+    ] = None,
+    passphrase_file: Annotated[
+        Path | None, typer.Option("--passphrase-file", help="A file with the passphrase.")
+    ] = None,
+    key_file: Annotated[
+        list[Path] | None, typer.Option("--key-file", help="An exported secret key, or several.")
+    ] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option("--state-dir", help="The folder for ocsnap's own notes.")
+    ] = None,
 ) -> None:
     """Back up an ownCloud consistently, encrypted, and restore it.
 
     The configuration is the file given with -c, else $OCSNAP_CONFIG, else /etc/ocsnap/config.toml.
-    --json, --quiet and --verbose may also stand behind the command.
+    With --repository there is none: the options from there on say where the backups are and what
+    opens them. All options but -c may also stand behind the command.
     """
     del version
     verbosity = Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL
-    context.obj = GlobalOptions(config=config, json=json, verbosity=verbosity)
+    bare = Bare(
+        repository=repository,
+        region=region,
+        endpoint=endpoint,
+        profile=profile,
+        access_key_id=access_key_id,
+        secret_access_key_file=secret_access_key_file,
+        ca_file=ca_file,
+        passphrase_file=passphrase_file,
+        key_files=tuple(key_file or ()),
+        state_dir=state_dir,
+    )
+    context.obj = GlobalOptions(config=config, json=json, verbosity=verbosity, bare=bare)
 
 
 def _register() -> None:
@@ -135,8 +193,16 @@ def run(arguments: list[str]) -> int:
 def _shared_first(arguments: list[str]) -> list[str]:
     """Put the options that every command shares in front, wherever they stand."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    shared = [argument for argument in arguments[:end] if argument in _SHARED]
-    others = [argument for argument in arguments[:end] if argument not in _SHARED]
+    shared, others = [], []
+    waiting = iter(arguments[:end])
+    for argument in waiting:
+        name, equals, _ = argument.partition("=")
+        if argument in _SHARED or (name in _SHARED_WITH_VALUE and equals):
+            shared.append(argument)
+        elif name in _SHARED_WITH_VALUE:
+            shared += [argument, *itertools.islice(waiting, 1)]
+        else:
+            others.append(argument)
     return [*shared, *others, *arguments[end:]]
 
 

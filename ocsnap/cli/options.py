@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from ocsnap.cli.bare import Bare
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +28,10 @@ class GlobalOptions:
         config: the file given with `-c`.
         json: print one JSON document instead of text.
         verbosity: how much is said while working.
+        bare: what was said in place of a configuration file.
     """
 
     config: Path | None
     json: bool
     verbosity: Verbosity
+    bare: Bare = field(default_factory=Bare)

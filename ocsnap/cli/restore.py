@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from ocsnap import units
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.question import is_confirmed
+from ocsnap.cli.restore_text import dry_lines, estimate_lines, lines, undone_lines
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.reporting.reporter import Told
+    from ocsnap.commands.restore.destination import SiteChoice
+    from ocsnap.commands.restore.layout import Part
     from ocsnap.commands.restore.report import RestoreOutcome, RestorePlan
     from ocsnap.monitor import Monitor
 
@@ -48,14 +51,53 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     devices: Annotated[
         bool, typer.Option("--devices", help="Make device nodes, too; only root may.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --user: only tell what would be done.")
+    root: Annotated[
+        Path | None, typer.Option("--root", help="The whole site: the folder of its code.")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="The whole site: its data directory.")
+    ] = None,
+    homes_dir: Annotated[
+        Path | None,
+        typer.Option("--homes-dir", help="The whole site: homes that lay outside of it."),
+    ] = None,
+    db_host: Annotated[
+        str | None,
+        typer.Option("--db-host", help="The whole site: host, host:port or host:/socket."),
+    ] = None,
+    db_name: Annotated[
+        str | None, typer.Option("--db-name", help="The whole site: its database.")
+    ] = None,
+    db_user: Annotated[
+        str | None, typer.Option("--db-user", help="The whole site: its database account.")
+    ] = None,
+    db_password_file: Annotated[
+        Path | None,
+        typer.Option("--db-password-file", help="A file with the password of that account."),
+    ] = None,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Read what stands there; do not trust its times.")
     ] = False,
     table: Annotated[
         list[str] | None,
         typer.Option("--table", help="With --db: only this table, into a database of its own."),
     ] = None,
+    no_fingerprint: Annotated[
+        bool, typer.Option("--no-fingerprint", help="Do not warn the sync clients.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only say what would be done.")
+    ] = False,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Put back what the last restore has replaced.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Finish a restore that died while it exchanged.")
+    ] = False,
+    forget_kept: Annotated[
+        bool, typer.Option("--forget-kept", help="Remove for good what restores have kept.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     user: Annotated[str | None, typer.Option("--user", help="Only what is this user's.")] = None,
     path: Annotated[
         str | None, typer.Option("--path", help="With --user: only this file or folder.")
@@ -74,9 +116,10 @@ def restore(  # noqa: PLR0913 - one parameter for each option
 ) -> int:
     """Get files and database back as they were.
 
-    Without --db and --data everything comes back, the configuration of ownCloud included. What
-    stands there now is kept under another name, and the report says which. With --target nothing
-    that runs is touched: the files and the dump (SQL files for `mysql`) go into that folder.
+    Without --db and --data everything comes back, the configuration of ownCloud included. All is
+    built beside what stands there, then exchanged in one go; what stood there is kept, and --undo
+    puts it back. With --target nothing that runs is touched: the files and the dump (SQL files for
+    `mysql`) go into that folder. With --repository no configuration file is needed.
 
     With --user one user's file, folder or everything is put back into the cloud that runs, and
     ownCloud is told (occ files:scan); what differs is kept beside under another name. With --to
@@ -89,11 +132,17 @@ def restore(  # noqa: PLR0913 - one parameter for each option
 
         ocsnap restore
 
+        ocsnap restore --dry-run
+
         ocsnap restore --data --snapshot 2026-11-01
 
-        ocsnap restore --db --yes
-
         ocsnap restore --target /srv/look-inside
+
+        ocsnap restore --repository s3://oc-backup/cloud --passphrase-file passphrase
+
+        ocsnap restore --root /srv/copy --data-dir /srv/copy-data --db-name owncloud_copy
+
+        ocsnap restore --undo
 
         ocsnap restore --user u1 --path Documents/letter.odt --snapshot 2026-11-01
 
@@ -119,8 +168,8 @@ def restore(  # noqa: PLR0913 - one parameter for each option
             without=topics(without or []),
         )
         return restore_user(context.obj, theirs, yes=yes)
-    if dry_run or path is not None or to is not None or replace or without:
-        raise typer.BadParameter("--dry-run, --path, --to, --replace, --without go with --user.")
+    if path is not None or to is not None or replace or without:
+        raise typer.BadParameter("--path, --to, --replace and --without go with --user.")
     if table:
         from ocsnap.cli.restore_tables import restore_tables  # noqa: PLC0415 - see session
         from ocsnap.commands.restore_tables import TableOptions  # noqa: PLC0415 - the same
@@ -131,43 +180,124 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         return restore_tables(context.obj, chosen_tables)
     from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
     from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
-    from ocsnap.commands.restore.layout import Part  # noqa: PLC0415 - see session
-    from ocsnap.commands.restore.report import ALL_PARTS, RestoreOptions  # noqa: PLC0415 - the same
+    from ocsnap.commands.restore.destination import SiteChoice  # noqa: PLC0415 - see session
+    from ocsnap.commands.restore.report import RestoreOptions  # noqa: PLC0415 - the same
     from ocsnap.commands.restore.restore import restore as run  # noqa: PLC0415 - see session
 
     options = context.obj
-    chosen = {Part.DATABASE: db, Part.DATA: data}
-    parts = frozenset(part for part, wanted in chosen.items() if wanted) or ALL_PARTS
-    if database_name is not None and Part.DATABASE not in parts:
-        raise typer.BadParameter("--database-name goes with --db.")
+    if undo or resume or forget_kept:
+        return _go_back(options, undo=undo, resume=resume, yes=yes)
+    site = SiteChoice(
+        root=_absolute(root),
+        data_dir=_absolute(data_dir),
+        homes_dir=_absolute(homes_dir),
+        db_host=db_host,
+        db_name=db_name,
+        db_user=db_user,
+        db_password_file=_absolute(db_password_file),
+    )
+    parts = _parts(db=db, data=data)
+    _refuse_contradictions(parts, site, target, database_name)
     wanted = RestoreOptions(
         parts=parts,
         snapshot=snapshot,
         target=target,
         database_name=database_name,
+        site=site,
+        checksum=checksum,
+        fingerprint=not no_fingerprint,
+        dry_run=dry_run,
         devices=devices,
     )
-    if not yes and not sys.stdin.isatty() and target is None:
+    if not (yes or dry_run) and not sys.stdin.isatty() and target is None:
         raise RefusedError(
             "A restore replaces what is there, and nobody can be asked without a terminal.",
             hint="Give --yes, or --target DIR to restore elsewhere.",
         )
     with session(options) as world:
         ask = _asker(world.monitor, yes=yes)
+        if dry_run:
+            return _print_dry(options, run(world, wanted, ask))
         done = reported(world, Operation.RESTORE, lambda: run(world, wanted, ask), _told)
-    outcome = done.result
+    if options.json:
+        print_json(done.result)
+    else:
+        print_text("\n".join(lines(done.result)))
+    return int(done.status)
+
+
+def _print_dry(options: GlobalOptions, outcome: RestoreOutcome) -> int:
     if options.json:
         print_json(outcome)
     else:
-        print_text("\n".join(_lines(outcome)))
-    return int(done.status)
+        print_text("\n".join(dry_lines(outcome)))
+    return int(ExitStatus.OK)
 
 
 def _told(outcome: RestoreOutcome) -> Told:
     from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
 
     status = ExitStatus.DAMAGED if outcome.failed else ExitStatus.OK
-    return Told(status, "\n".join(_lines(outcome)), msgspec.to_builtins(outcome))
+    return Told(status, "\n".join(lines(outcome)), msgspec.to_builtins(outcome))
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.absolute()
+
+
+def _parts(*, db: bool, data: bool) -> frozenset[Part]:
+    from ocsnap.commands.restore.layout import Part  # noqa: PLC0415 - see session
+    from ocsnap.commands.restore.report import ALL_PARTS  # noqa: PLC0415 - the same
+
+    chosen = {Part.DATABASE: db, Part.DATA: data}
+    return frozenset(part for part, wanted in chosen.items() if wanted) or ALL_PARTS
+
+
+def _refuse_contradictions(
+    parts: frozenset[Part], site: SiteChoice, target: Path | None, database_name: str | None
+) -> None:
+    from ocsnap.commands.restore.layout import Part  # noqa: PLC0415 - see session
+
+    if database_name is not None and Part.DATABASE not in parts:
+        raise typer.BadParameter("--database-name goes with --db.")
+    if not site.says_anything:
+        return
+    if target is not None:
+        raise typer.BadParameter("--target makes no site: leave out --root, --data-dir and --db-*.")
+    if Part.CONFIG not in parts:
+        raise typer.BadParameter("--root, --data-dir and --db-* are for a whole site.")
+    if database_name is not None:
+        raise typer.BadParameter("--db-name names the database of a whole site.")
+
+
+def _go_back(options: GlobalOptions, *, undo: bool, resume: bool, yes: bool) -> int:
+    from ocsnap.commands.restore import undo as commands  # noqa: PLC0415 - see session
+
+    with session(options, local=True) as world:
+        if resume:
+            done = commands.resume(world)
+        elif undo:
+            question = "This comes back; what was restored is kept under another name:"
+            done = commands.undo(world, _list_asker(world.monitor, question, yes=yes))
+        else:
+            question = "This is removed for good:"
+            done = commands.forget_kept(world, _list_asker(world.monitor, question, yes=yes))
+    if options.json:
+        print_json(done)
+    else:
+        print_text("\n".join(undone_lines(done)))
+    return int(ExitStatus.OK)
+
+
+def _list_asker(monitor: Monitor, head: str, *, yes: bool) -> Callable[[list[str]], bool]:
+    def ask(items: list[str]) -> bool:
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            return False
+        return is_confirmed([head, *(f"  {item}" for item in items)], "Go on?", monitor)
+
+    return ask
 
 
 def _asker(monitor: Monitor, *, yes: bool) -> Callable[[RestorePlan], bool]:
@@ -177,31 +307,10 @@ def _asker(monitor: Monitor, *, yes: bool) -> Callable[[RestorePlan], bool]:
         if not sys.stdin.isatty():
             return False
         moment = datetime.fromtimestamp(plan.started, UTC).astimezone()
-        lines = [f"Snapshot {plan.snapshot[:8]} of {moment:%Y-%m-%d %H:%M:%S} will replace:"]
-        lines += [f"  {item}" for item in plan.replaced]
-        lines += ["What is there now is kept under another name."]
-        lines += [f"WARNING {doubt}" for doubt in plan.doubts]
-        return is_confirmed(lines, "Go on?", monitor)
+        told = [f"Snapshot {plan.snapshot[:8]} of {moment:%Y-%m-%d %H:%M:%S} will replace:"]
+        told += [f"  {item}" for item in plan.replaced]
+        told += ["What is there now is kept under another name.", *estimate_lines(plan.estimate)]
+        told += [f"WARNING {doubt}" for doubt in plan.doubts]
+        return is_confirmed(told, "Go on?", monitor)
 
     return ask
-
-
-def _lines(outcome: RestoreOutcome) -> Iterator[str]:
-    for path in outcome.failed:
-        yield f"LOST {path}"
-    for path in outcome.left_out:
-        yield f"Left out, a socket or a device: {path}"
-    for note in outcome.notes:
-        yield f"Note: {note}"
-    yield (
-        f"Restored {outcome.files} entries, {units.size(outcome.size_bytes)}, from snapshot "
-        f"{outcome.snapshot[:8]} in {units.duration(outcome.seconds)}."
-    )
-    for place in outcome.places:
-        yield f"Files are in {place}"
-    for kept in outcome.kept:
-        yield f"What was there is kept in {kept}"
-    if outcome.database is not None:
-        yield f"Loaded {outcome.tables} tables, {outcome.rows} rows, into {outcome.database}"
-    if outcome.kept_database is not None:
-        yield f"The database that was there is kept as {outcome.kept_database}"

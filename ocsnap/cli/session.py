@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def session(options: GlobalOptions) -> Iterator[Context]:
+def session(options: GlobalOptions, *, local: bool = False) -> Iterator[Context]:
     """Read the configuration and give a command its world.
 
     Args:
         options: what was said before the command's name.
+        local: whether the command looks only into ocsnap's own folder.
 
     Yields:
         The context.
@@ -43,7 +44,8 @@ def session(options: GlobalOptions) -> Iterator[Context]:
     from ocsnap.commands.context import Context  # noqa: PLC0415 - as above
 
     bound_memory()
-    config = load(locate(options.config, os.environ))
+    given = options.bare.config(local=local)
+    config = given or load(locate(options.config, os.environ))
     # Children inherit the environment, and none of them needs the passphrase.
     variable = config.encryption.passphrase_env
     taken = os.environ.pop(variable, None) if variable is not None else None
@@ -58,6 +60,7 @@ def session(options: GlobalOptions) -> Iterator[Context]:
             host=socket.gethostname(),
             superuser=os.geteuid() == 0,
             passphrase=passphrase,
+            adopts_recipients=given is not None,
         )
 
 

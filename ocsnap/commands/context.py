@@ -6,12 +6,18 @@ import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from ocsnap.commands.run_lock import LOCK_NAME
 from ocsnap.config import make_private
 from ocsnap.crypto import CipherMode, open_cipher
 from ocsnap.errors import CryptoError, DamagedError, NoRepositoryError, ObjectMissingError
 from ocsnap.repository import index as indexes
-from ocsnap.repository.repository import create_repository, open_repository
+from ocsnap.repository.repository import (
+    create_repository,
+    open_repository,
+    read_description,
+)
 from ocsnap.repository.rescue import kit
 from ocsnap.storage.factory import open_storage
 
@@ -44,6 +50,8 @@ class Context:
         host: the name of this machine.
         superuser: whether owners can be set and every file be read.
         passphrase: the environment's variable that holds the passphrase, where there is one.
+        adopts_recipients: whether the repository is believed when it says whose keys it is locked
+            with: for reading it on a machine that has no configuration, never for writing.
     """
 
     config: Config
@@ -54,6 +62,7 @@ class Context:
     host: str
     superuser: bool
     passphrase: Mapping[str, str] = field(default_factory=dict, repr=False)
+    adopts_recipients: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,13 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
     config = context.config
     folder = state_dir(context)
     environment = {**context.environment, **context.passphrase}
-    cipher = open_cipher(config.encryption, environment=environment, state_dir=folder)
     storage = open_storage(config.repository, clock=context.clock, random=context.random)
+    encryption = config.encryption
+    if context.adopts_recipients and not create:
+        storage.check()
+        recipients = read_description(storage).recipients
+        encryption = msgspec.structs.replace(encryption, recipients=recipients)
+    cipher = open_cipher(encryption, environment=environment, state_dir=folder)
     storage.check()
     try:
         repository = open_repository(storage, cipher, state_dir=folder)

@@ -142,7 +142,7 @@ def database_settings(instance: Instance, overrides: DatabaseConfig) -> Database
     kind = overrides.kind or ("sqlite3" if instance.dbtype == "sqlite3" else "mysql")
     password = instance.dbpassword
     if overrides.password_file is not None:
-        password = _first_line(overrides.password_file)
+        password = first_line(overrides.password_file, "database.password_file")
     if kind == "sqlite3":
         return DatabaseSettings(
             kind="sqlite3",
@@ -166,13 +166,20 @@ def database_settings(instance: Instance, overrides: DatabaseConfig) -> Database
     )
 
 
-def _first_line(path: Path) -> str:
+def first_line(path: Path, key: str) -> str:
+    """Return the secret that a file holds in its first line.
+
+    Args:
+        path: the file.
+        key: what named it, for messages.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
         text = read_private(path, key="database.password_file").decode("utf-8")
     except OSError as error:
-        raise ConfigError(
-            f"database.password_file: {path}: cannot be read: {error.strerror}."
-        ) from error
+        raise ConfigError(f"{key}: {path}: cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"database.password_file: {path}: is not UTF-8 text.") from error
+        raise ConfigError(f"{key}: {path}: is not UTF-8 text.") from error
     return text.partition("\n")[0].removesuffix("\r")

@@ -1,6 +1,14 @@
 """The configuration: one TOML file, and what may stand in it."""
 
-from ocsnap.config.file import DEFAULT_PATH, ENVIRONMENT_VARIABLE, load, locate, parse
+from ocsnap.config.file import (
+    DEFAULT_PATH,
+    ENVIRONMENT_VARIABLE,
+    UNKNOWN_ROOT,
+    bare,
+    load,
+    locate,
+    parse,
+)
 from ocsnap.config.private_file import is_readable_by_others, read_private
 from ocsnap.config.private_folder import make_private
 from ocsnap.config.sections import (
@@ -14,11 +22,13 @@ from ocsnap.config.sections import (
 __all__ = [
     "DEFAULT_PATH",
     "ENVIRONMENT_VARIABLE",
+    "UNKNOWN_ROOT",
     "Config",
     "DatabaseConfig",
     "EncryptionConfig",
     "OwncloudConfig",
     "RepositoryConfig",
+    "bare",
     "is_readable_by_others",
     "load",
     "locate",

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 DEFAULT_PATH = Path("/etc/ocsnap/config.toml")
 ENVIRONMENT_VARIABLE = "OCSNAP_CONFIG"
 
+UNKNOWN_ROOT: Final = Path("/")
+"""`owncloud.root` on a machine that has no configuration file, where nobody named it."""
+
 _FINGERPRINT: Final = re.compile(r"(0x)?([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})")
 """RFC 4880, 12.2: 20 bytes; RFC 9580, 5.5.4: 32 bytes for keys of version 6."""
 
@@ -70,6 +73,32 @@ def load(path: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}.") from error
     return parse(raw, source=str(path))
+
+
+def bare(raw: Mapping[str, Any]) -> Config:
+    """Return the configuration of a machine that has no file, as the command line gives it.
+
+    Args:
+        raw: tables like those of the file; [owncloud] may be missing. Whose keys a repository is
+            locked with need not be said: it says so itself, and nothing is written to it.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        ConfigError: a value is wrong.
+    """
+    source = "The command line"
+    raw = {"owncloud": {"root": str(UNKNOWN_ROOT)}, **raw}
+    try:
+        config = msgspec.convert(raw, Config, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {plain(str(error))}.") from None
+    encryption = config.encryption
+    if not (encryption.key_files or encryption.gnupg_home):
+        _check_encryption(encryption, source)
+    _check_url(config.repository.url, source)
+    return config
 
 
 def parse(raw: Mapping[str, Any], *, source: str) -> Config:

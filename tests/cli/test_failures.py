@@ -320,7 +320,8 @@ def test_nobody_to_ask(stored: Installation):
 
 def test_a_restore_into_no_owncloud(stored: Installation):
     (stored.site.root / "version.php").rename(stored.folder / "version.php")
-    assert "11.0.0" in failed(stored, 5, "restore", "--yes")
+    for part in ("--data", "--db"):
+        assert "11.0.0" in failed(stored, 5, "restore", "--yes", part)
 
 
 def test_a_snapshot_of_another_owncloud(stored: Installation):

@@ -1,79 +1,228 @@
-"""Folders change places together or not at all."""
+"""Folders change places together or not at all, and back, from whatever point it came to."""
 
 from __future__ import annotations
 
 import os
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ocsnap.commands.restore.swap import Move, Swap
-from ocsnap.errors import LocalIOError
+from ocsnap.commands.restore import exchange as exchanging
+from ocsnap.commands.restore import swap
+from ocsnap.commands.restore.swap import Move
+from ocsnap.errors import LocalIOError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NAMES = ("data", "config", "absent")
 
 
-def _move(folder: Path, name: str, *, stands: bool = True) -> Move:
-    built, place = folder / ".new" / name, folder / name
-    built.mkdir(parents=True)
-    (built / "content").write_text("new")
+def _move(folder: Path, name: str, *, stands: bool = True, entries: bool = False) -> Move:
+    place = folder / name
+    beside = place if entries else folder
+    built = beside / ".ocsnap-new-1" / name
     if stands:
         place.mkdir()
-        (place / "content").write_text("old")
-    return Move(built, place, folder / ".old" / name)
+        for old in ("content", "only old"):
+            (place / old).write_text("old")
+        place.chmod(0o711)
+        os.utime(place, ns=(5, 5))
+    built.mkdir(parents=True)
+    for new in ("content", "only new"):
+        (built / new).write_text("new")
+    built.chmod(0o750)
+    os.utime(built, ns=(7, 7))
+    kept = beside / ".ocsnap-old-1" / name
+    paths = (os.fsencode(path) for path in (built, place, kept))
+    return Move(**dict(zip(("built", "place", "kept"), paths, strict=True)), entries=entries)
 
 
-def _contents(moves: list[Move]) -> list[str]:
-    return [(move.place / "content").read_text() for move in moves]
+def _moves(folder: Path) -> list[Move]:
+    moves = [
+        _move(folder, "data"),
+        _move(folder, "config"),
+        _move(folder, "absent", stands=False),
+        _move(folder, "mounted", entries=True),
+    ]
+    return [move.ready() for move in moves]
 
 
-def test_all_change_places_and_the_old_ones_are_closed_to_others(tmp_path: Path):
-    moves = [_move(tmp_path, "data"), _move(tmp_path, "config"), _move(tmp_path, "n", stands=False)]
-    swap = Swap(moves)
-    swap.make()
-    assert _contents(moves) == ["new"] * 3
-    assert swap.kept() == [str(tmp_path / ".old" / "data"), str(tmp_path / ".old" / "config")]
-    assert (tmp_path / ".old").stat().st_mode & 0o777 == 0o700
+def _file(folder: Path) -> list[Move]:
+    """Make the moves of an SQLite file with a journal that must not meet the new one."""
+    names = (("db", "new"), ("db-wal", ""))
+    moves = []
+    for name, built in names:
+        (folder / name).write_text("old")
+        if built:
+            (folder / f".{name}.new").write_text("new")
+        moves.append(
+            Move(
+                built=os.fsencode(folder / f".{name}.new") if built else b"",
+                place=os.fsencode(folder / name),
+                kept=os.fsencode(folder / f"{name}.before"),
+            )
+        )
+    return [move.ready() for move in reversed(moves)]
 
 
-def test_undone_all_is_as_it_was(tmp_path: Path):
-    moves = [_move(tmp_path, "data"), _move(tmp_path, "config"), _move(tmp_path, "n", stands=False)]
-    swap = Swap(moves)
-    swap.make()
-    swap.undo()
-    assert _contents(moves[:2]) == ["old"] * 2
-    assert not moves[2].place.exists()
-    assert not (tmp_path / ".old").exists()
-    assert swap.kept() == []
-    swap.undo()
-    assert _contents(moves[:2]) == ["old"] * 2
+def _look(folder: Path) -> dict[str, str]:
+    """Describe everything that is no folder of a restore."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if ".ocsnap-" not in name and not name.startswith(".db"):
+            status = path.stat()
+            content = path.read_text() if path.is_file() else f"{status.st_mtime_ns}"
+            if name == "mounted":
+                content = ""  # a folder was made in it, and taken away again
+            found[name] = f"{status.st_mode:o} {content}"
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody pulls the plug here."""
+    monkeypatch.setattr(swap, "sync_folder", lambda _: None)
+
+
+@pytest.fixture(params=["exchanged", "renamed"])
+def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the file system know RENAME_EXCHANGE, or not."""
+    if request.param == "renamed":
+        monkeypatch.setattr(swap, "exchange", lambda *_: False)
+    return str(request.param)
+
+
+@pytest.fixture
+def states(tmp_path: Path) -> tuple[Path, list[Move], dict[str, str], dict[str, str]]:
+    """Make moves; return what there is before and what there must be after."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    moves = _moves(folder)
+    before = _look(folder)
+    swap.make(moves)
+    after = _look(folder)
+    swap.undo(moves)
+    assert _look(folder) == before
+    return folder, moves, before, after
+
+
+def test_all_change_places_and_the_old_ones_are_closed_to_others(tmp_path: Path, how: str):
+    moves = _moves(tmp_path)
+    swap.make(moves)
+    contents = {path: text for path, text in _look(tmp_path).items() if "/" in path}
+    assert {path.rpartition("/")[2] for path in contents} == {"content", "only new"}
+    assert all(text.endswith("new") for text in contents.values())
+    assert len(swap.kept(moves)) == 3
+    assert (tmp_path / ".ocsnap-old-1").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "mounted" / ".ocsnap-old-1").stat().st_mode & 0o777 == 0o700
+
+
+def test_undone_all_is_as_it_was(
+    states: tuple[Path, list[Move], dict[str, str], dict[str, str]], how: str
+):
+    folder, moves, before, after = states
+    swap.make(moves)
+    assert _look(folder) == after
+    for _ in range(2):
+        swap.undo(moves)
+        assert _look(folder) == before
+        assert swap.kept(moves) == []
+    for _ in range(2):
+        swap.make(moves)
+        assert _look(folder) == after
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_cut_off_at_any_rename_both_ends_can_be_reached(
+    tmp_path: Path, how: str, way: str, monkeypatch: pytest.MonkeyPatch
+):
+    number = 0
+    while True:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        moves = _moves(folder) + _file(folder)
+        before = _look(folder)
+        swap.make(moves)
+        after = _look(folder)
+        act: Callable[[list[Move]], None] = swap.undo
+        if way == "there":
+            swap.undo(moves)
+            act = swap.make
+        cut = _cut_off(number, lambda act=act, moves=moves: act(moves), monkeypatch)
+        if number % 2:
+            swap.make(moves)
+            assert _look(folder) == after, number
+        swap.undo(moves)
+        assert _look(folder) == before, number
+        if not cut:
+            break
+        number += 1
+    assert number > 10
+
+
+def _cut_off(number: int, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Do something up to its nth change of names; say whether it came so far."""
+    left = number
+    rename, change = Path.rename, swap.exchange
+
+    def counted(old: Path, new: Path) -> Path:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        left -= 1
+        return rename(old, new)
+
+    def exchanged(first: Path, second: Path) -> bool:
+        nonlocal left
+        if left == 0:
+            raise Killed
+        done = change(first, second)
+        left -= done
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", counted)
+        patched.setattr(swap, "exchange", exchanged)
+        try:
+            act()
+        except Killed:
+            return True
+    return False
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_one_that_fails_undoes_those_before_it(tmp_path: Path, failing: int):
-    moves = [_move(tmp_path, name) for name in ("a", "b", "c")]
-    (moves[failing].built / "content").unlink()
-    moves[failing].built.rmdir()
+def test_one_that_fails_says_so_and_the_others_can_be_undone(tmp_path: Path, failing: int):
+    moves = _moves(tmp_path)
+    before = _look(tmp_path)
+    broken = moves[failing].built_path
+    broken.rename(tmp_path / ".ocsnap-away")
     with pytest.raises(LocalIOError, match="cannot be replaced"):
-        Swap(moves).make()
-    assert _contents(moves) == ["old"] * 3
+        swap.make(moves)
+    swap.undo(moves)
+    assert _look(tmp_path) == before
 
 
 def test_what_was_kept_before_is_not_overwritten(tmp_path: Path):
-    move = _move(tmp_path, "data")
-    move.kept.mkdir(parents=True)
-    (move.kept / "precious").touch()
+    move = _move(tmp_path, "data").ready()
+    move.kept_path.mkdir(parents=True)
+    (move.kept_path / "precious").touch()
     with pytest.raises(LocalIOError):
-        Swap([move]).make()
-    assert _contents([move]) == ["old"]
-    assert (move.kept / "precious").exists()
+        swap.make([move])
+    assert (move.kept_path / "precious").exists()
 
 
-def test_an_interruption_waits_until_the_swap_can_be_undone(
+def test_an_interruption_waits_until_all_is_exchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Between a rename and the note of it an interruption would leave a place empty."""
-    moves = [_move(tmp_path, "data"), _move(tmp_path, "config")]
-    swap = Swap(moves)
+    moves = _moves(tmp_path)
     rename = Path.rename
 
     def interrupted(old: Path, new: Path) -> Path:
@@ -83,16 +232,37 @@ def test_an_interruption_waits_until_the_swap_can_be_undone(
 
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        swap.make()
+        swap.make(moves)
     monkeypatch.undo()
-    swap.undo()
-    assert _contents(moves) == ["old"] * 2
+    assert all((move.place_path / "only new").exists() for move in moves)
 
 
-def test_what_cannot_be_put_back_is_said_to_be_where_it_is(tmp_path: Path):
-    move = _move(tmp_path, "data")
-    swap = Swap([move])
-    swap.make()
-    move.kept.rename(tmp_path / "taken away")
-    with pytest.raises(LocalIOError, match="cannot be put back"):
-        swap.undo()
+def test_what_was_removed_or_replaced_since_cannot_be_undone(tmp_path: Path):
+    moves = _moves(tmp_path)
+    swap.make(moves)
+    swap.refuse_unless_kept(moves)
+    moves[1].place_path.rename(tmp_path / "away")
+    moves[1].place_path.mkdir()
+    with pytest.raises(RefusedError, match="no longer what the restore"):
+        swap.refuse_unless_kept(moves)
+    moves[0].kept_path.rename(tmp_path / "taken away")
+    with pytest.raises(RefusedError, match="not kept any more"):
+        swap.refuse_unless_kept(moves)
+
+
+def test_lost_and_found_stays_on_its_file_system(tmp_path: Path):
+    move = _move(tmp_path, "mounted", entries=True)
+    (tmp_path / "mounted" / "lost+found").mkdir()
+    swap.make([move.ready()])
+    assert (tmp_path / "mounted" / "lost+found").is_dir()
+    assert not (move.kept_path / "lost+found").exists()
+
+
+def test_two_names_change_places_in_one_step(tmp_path: Path):
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").mkdir()
+    if not exchanging.exchange(tmp_path / "a", tmp_path / "b"):
+        pytest.skip("this file system cannot")
+    assert (tmp_path / "b").read_text() == "a"
+    with pytest.raises(FileNotFoundError):
+        exchanging.exchange(tmp_path / "a", tmp_path / "absent")

@@ -26,6 +26,7 @@ from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.prune.prune import prune_after_backup
 from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.repository_lock import repository_lock
+from ocsnap.commands.restore.undo import refuse_pieces
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.site import open_site, site_findings
 from ocsnap.commands.unlock import unlock
@@ -93,6 +94,7 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
         context.monitor.step("Checking")
         demand(context, HookPoint.BEFORE_BACKUP)
         # First of all: users may be locked out since an ocsnap died, and config.php says so too.
+        refuse_pieces(context, folder)
         unlock(context)
         site = open_site(context, folder)
         refuse_inside(site.instance.data_dir, own_folders(context))

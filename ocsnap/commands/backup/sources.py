@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 ALWAYS_LEFT_OUT: Final = ("*.part",)
 """Uploads that were cut off: ownCloud never reads them again."""
 
+KEPT_BY_RESTORES: Final = ("/.ocsnap-new-*", "/.ocsnap-old-*", "/*.db.before_*", "/.*.db.ocsnap-*")
+"""What a restore builds in a data directory that is a mount point, and what it keeps there."""
+
 LEFT_OUT_OF_HOMES: Final = ("cache", "uploads")
 LEFT_OUT_OF_DATA: Final = ("owncloud.log*", "crash-*.log", "cron.lock", "updater-*")
 """What ownCloud makes again by itself, and its logs, which are not its users' data."""
@@ -97,12 +100,13 @@ def data_sources(
     inside = [path for home in homes if (path := _below(home.path, data_dir)) is not None]
     database = [] if database_file is None else _database_files(database_file, data_dir)
     patterns = [*ALWAYS_LEFT_OUT, *exclude]
+    always = [*KEPT_BY_RESTORES, *(f"/{name}" for name in LEFT_OUT_OF_DATA)]
     data = Source(
         RootKind.DATA,
         "data",
         os.fsencode(data_dir),
         Exclusion(
-            [*patterns, *(f"/{name}" for name in LEFT_OUT_OF_DATA)],
+            [*patterns, *always],
             paths=inside + database,
             kept=[os.fsencode(name) for name in (KEY_FOLDER, key_root) if name],
         ),

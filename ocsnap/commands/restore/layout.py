@@ -16,6 +16,7 @@ from ocsnap.snapshot.restorer import Placement
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ocsnap.commands.restore.destination import Destination
     from ocsnap.repository.snapshot import Root, Snapshot
 
 
@@ -83,29 +84,50 @@ def layout_elsewhere(snapshot: Snapshot, parts: frozenset[Part], target: Path) -
     return Layout(placements, [], folders)
 
 
-def layout_in_place(snapshot: Snapshot, parts: frozenset[Part], stamp: str) -> Layout:
-    """Lay out a restore of the files into the places where they were.
+def layout_in_place(
+    snapshot: Snapshot, parts: frozenset[Part], destination: Destination, stamp: str
+) -> Layout:
+    """Lay out a restore of the files into the places where they belong.
 
     Args:
         snapshot: what is restored.
         parts: which parts of it; the database is not a matter of this.
+        destination: where they belong.
         stamp: tells the folders of this restore from those of others.
 
     Returns:
-        Folders built beside each place, in a closed folder of their own.
+        Folders built beside each place, in a closed folder of their own; inside of it where the
+        place is a mount point. The configuration is the last to be put in place: without it
+        ownCloud does nothing.
     """
     placements = []
     moves: list[Move] = []
-    for root in roots_of(snapshot, parts - {Part.DATABASE}):
-        path = Path(os.fsdecode(root.path))
-        outer = next((move for move in moves if path.is_relative_to(move.place)), None)
+    roots = roots_of(snapshot, parts - {Part.DATABASE})
+    for root in sorted(roots, key=lambda root: root.kind is RootKind.CONFIG):
+        path = destination.place(root)
+        outer = next((move for move in moves if path.is_relative_to(move.place_path)), None)
         if outer is None:
-            built = path.parent / f".ocsnap-new-{stamp}" / path.name
-            moves.append(Move(built, path, path.parent / f".ocsnap-old-{stamp}" / path.name))
+            moves.append(move_to(path, stamp))
+            built = moves[-1].built_path
         else:
-            built = outer.built / path.relative_to(outer.place)
-        placements.append(Placement(root, os.fsencode(built)))
-    return Layout(placements, moves, [move.place.parent for move in moves])
+            built = outer.built_path / path.relative_to(outer.place_path)
+        placements.append(Placement(root, os.fsencode(built), os.fsencode(path)))
+    return Layout(placements, moves, [move.place_path.parent for move in moves])
+
+
+def move_to(place: Path, stamp: str) -> Move:
+    """Return the move that puts something in place.
+
+    Args:
+        place: where it belongs.
+        stamp: tells it from those of other restores.
+    """
+    entries = place.is_mount()
+    beside = place if entries else place.parent
+    built, kept = (
+        os.fsencode(beside / f".ocsnap-{what}-{stamp}" / place.name) for what in ("new", "old")
+    )
+    return Move(built=built, place=os.fsencode(place), kept=kept, entries=entries)
 
 
 def database_root(roots: Sequence[Root]) -> Root | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ocsnap.commands.restore.destination import SiteChoice
+from ocsnap.commands.restore.estimate import Estimate
 from ocsnap.commands.restore.layout import Part
 from ocsnap.repository.selector import LATEST
 
@@ -26,6 +28,10 @@ class RestoreOptions:
         target: an empty or absent folder for the files and the dump; None: where they were.
         database_name: load the database under this name instead of its own.
         devices: make device nodes, which only root may.
+        site: where a whole site goes, if not to its old paths.
+        checksum: read every file that stands there, rather than trust inode and times.
+        fingerprint: whether sync clients are told that the data is older than they know.
+        dry_run: stop when all is known that would be done.
     """
 
     parts: frozenset[Part] = ALL_PARTS
@@ -33,6 +39,10 @@ class RestoreOptions:
     target: Path | None = None
     database_name: str | None = None
     devices: bool = False
+    site: SiteChoice = field(default_factory=SiteChoice)
+    checksum: bool = False
+    fingerprint: bool = True
+    dry_run: bool = False
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,12 +52,14 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
         snapshot: id of the snapshot.
         started: when its backup began; seconds since the epoch.
         replaced: folders and databases that it replaces; they are kept under other names.
+        estimate: what is written, fetched and taken over, how long it takes and what it costs.
         doubts: why the snapshot may hold what an accident or an attack has left.
     """
 
     snapshot: str
     started: float
     replaced: list[str]
+    estimate: Estimate
     doubts: list[str] = []
 
 
@@ -58,6 +70,7 @@ class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
         snapshot: id of the snapshot.
         files: entries restored.
         size_bytes: sizes of the regular files.
+        reused_bytes: sizes of those that were taken from what stood there.
         failed: paths that could not be restored, or not whole.
         left_out: sockets, and devices unless they were asked for.
         places: where the files are now.
@@ -68,6 +81,11 @@ class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
         rows: rows loaded.
         seconds: how long it took.
         notes: sentences worth reading.
+        is_open: whether users can work; False: maintenance is left on, and `steps` say why.
+        steps: what the admin has to do, in order.
+        estimate: what was to be done; all that there is of a dry run.
+        dry_run: whether nothing was done.
+        replaced: what is replaced.
     """
 
     snapshot: str
@@ -83,3 +101,9 @@ class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     seconds: float
     notes: list[str]
+    is_open: bool = True
+    reused_bytes: int = 0
+    steps: list[str] = []
+    estimate: Estimate | None = None
+    dry_run: bool = False
+    replaced: list[str] = []

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_room(needs: Iterable[tuple[Path, int]]) -> None:
+def check_room(needs: Iterable[tuple[Path, int]], *, shared_bytes: int = 0) -> None:
     """See that every file system has room for all that goes there.
 
     Args:
         needs: folders, which need not be there yet, each with the bytes that go into it.
+        shared_bytes: so many of them take no room, since they are shared with what stands there.
 
     Raises:
         LocalIOError: one has not.
@@ -28,7 +29,7 @@ def check_room(needs: Iterable[tuple[Path, int]]) -> None:
         existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         device = existing.stat().st_dev
         needed_bytes[device] = needed_bytes.get(device, 0) + size_bytes
-        free_bytes = shutil.disk_usage(existing).free
+        free_bytes = shutil.disk_usage(existing).free + shared_bytes
         if free_bytes < needed_bytes[device]:
             raise LocalIOError(
                 f"{existing} has {units.size(free_bytes)} free, the restore needs "
