@@ -96,7 +96,7 @@ def _text(report: BackupReport) -> str:
     if report.open_alarms:
         lines.append(
             "Alarms are open, so nothing is deleted until somebody has looked: "
-            f"ocsnap acknowledge {', '.join(report.open_alarms)}."
+            f"ocsnap acknowledge {' '.join(report.open_alarms)}"
         )
     pruned = [] if report.prune is None else prune_lines(report.prune)
     return "\n".join([*lines, statistics_block(report), *pruned])

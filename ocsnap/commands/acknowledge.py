@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.context import connect, state_dir
+from ocsnap.commands.reporting.metrics import write_open_alarms
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.snapshots import readable
 from ocsnap.errors import NoSnapshotError
@@ -64,6 +65,7 @@ def acknowledge(
                 reason=reason,
             )
             store(repository, told)
+        write_open_alarms(context, len(unacknowledged(repository, found, context.monitor)))
         return waiting
 
 

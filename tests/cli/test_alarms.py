@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 def test_an_alarm_is_told_listed_and_acknowledged(tmp_path: Path):
     cloud = install(tmp_path)
+    metrics = cloud.folder / "ocsnap.prom"
+    cloud.set("metrics", textfile=str(metrics))
     cloud.set("guard", least_files=10, least_bytes=10_000, least_rows=10)
     assert cloud.run("-q", "backup").status == 0
     files = cloud.site.homes["alice"] / "files"
@@ -28,7 +30,9 @@ def test_an_alarm_is_told_listed_and_acknowledged(tmp_path: Path):
     assert "lost-files" in cloud.run("-q", "snapshots").out
     assert cloud.run("acknowledge").status == 2
     assert cloud.run("acknowledge", "ffff").status == 13
+    assert 'ocsnap_open_alarms{operation="backup"} 1\n' in metrics.read_text()
     assert "gone" in cloud.run("acknowledge", marked["id"][:8], "--reason", "Cleared up.").out
+    assert 'ocsnap_open_alarms{operation="backup"} 0\n' in metrics.read_text()
     listed = cloud.run("-q", "snapshots").out
     assert "lost-files" in listed
     assert "(acknowledged)" in listed

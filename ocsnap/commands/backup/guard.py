@@ -78,17 +78,18 @@ class Guard:
         before = {(root.kind, root.name): _files(root) for root in self.parent.roots}
         for key in sorted(signs):
             if key[0] in _WATCHED and key in before:
-                yield from self._signs_of(key[1], before[key], signs[key])
+                yield from self._signs_of(key, before[key], signs[key])
 
-    def _signs_of(self, name: str, before: int, signs: Signs) -> Iterator[Alarm]:
+    def _signs_of(self, key: RootKey, before: int, signs: Signs) -> Iterator[Alarm]:
         limits = self.thresholds
+        name, whose = key[1], _whose(*key)
         if signs.scrambled_files >= limits.suspicious_files:
             yield Alarm(
                 kind=AlarmKind.SCRAMBLED_FILES,
                 subject=name,
                 before=before,
                 concerned=signs.scrambled_files,
-                text=f"{signs.scrambled_files} files of {name} look as if they were encrypted: "
+                text=f"{signs.scrambled_files} files of {whose} look as if they were encrypted: "
                 "they could be compressed before and cannot be now.",
             )
         for suffix, count in signs.suffixes.most_common(1):
@@ -98,7 +99,7 @@ class Guard:
                     subject=name,
                     before=before,
                     concerned=count,
-                    text=f"{count} files of {name} were replaced by files with the suffix "
+                    text=f"{count} files of {whose} were replaced by files with the suffix "
                     f".{os.fsdecode(suffix)}.",
                 )
         replaced = min(signs.replaced_files, before)
@@ -108,7 +109,7 @@ class Guard:
                 subject=name,
                 before=before,
                 concerned=replaced,
-                text=f"{replaced} of {before} files of {name} have another content than before.",
+                text=f"{replaced} of {before} files of {whose} have another content than before.",
             )
 
     # -- losses ------------------------------------------------------------------------------
@@ -161,7 +162,8 @@ class Guard:
                     subject=root.name,
                     before=before,
                     concerned=lost,
-                    text=f"{lost} of {before} files of {root.name} are gone{why}.",
+                    text=f"{lost} of {before} files of {_whose(root.kind, root.name)} are "
+                    f"gone{why}.",
                 )
 
     def _why(self, roots: Collection[Root]) -> str:
@@ -215,3 +217,7 @@ def _files(root: Root) -> int:
 
 def _bytes(root: Root) -> int:
     return root.size_bytes if root.watched_bytes is None else root.watched_bytes
+
+
+def _whose(kind: RootKind, name: str) -> str:
+    return name if kind is RootKind.HOME else "the data directory beside the homes"

@@ -155,16 +155,30 @@ def write_metrics(context: Context, outcome: Outcome) -> None:
         context: the outside world; its monitor is told if the file cannot be written.
         outcome: how the latest run ended.
     """
+    told = {metric.name: metric.value(outcome) for metric in METRICS}
+    _update(context, outcome.operation, told)
+
+
+def write_open_alarms(context: Context, count: int) -> None:
+    """Correct one figure between backups, so that whoever acknowledged an alarm has peace.
+
+    Args:
+        context: the outside world.
+        count: snapshots whose alarms nobody has acknowledged.
+    """
+    _update(context, Operation.BACKUP, {"ocsnap_open_alarms": count})
+
+
+def _update(context: Context, operation: Operation, told: Mapping[str, float | None]) -> None:
     target = context.config.metrics.textfile
     if target is None:
         return
     try:
         state = state_dir(context) / _STATE
         values = _known(state)
-        for metric in METRICS:
-            value = metric.value(outcome)
+        for name, value in told.items():
             if value is not None:
-                values.setdefault(metric.name, {})[outcome.operation.value] = value
+                values.setdefault(name, {})[operation.value] = value
         _replace(state, msgspec.json.encode(values), 0o600)
         _replace(target, render(values).encode(), _MODE)
     except OcsnapError as error:
