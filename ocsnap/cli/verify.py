@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from ocsnap import units
+from ocsnap.cli.cross_check_text import cross_check_lines
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ocsnap.commands.reporting.reporter import Told
+    from ocsnap.commands.verify import VerifyReport
+    from ocsnap.repository.rotation import Coverage
     from ocsnap.snapshot.checker import CheckReport
 
 
@@ -24,43 +28,114 @@ def register(app: typer.Typer) -> None:
     app.command("verify")(verify)
 
 
-def verify(
+def verify(  # noqa: PLR0913 - one parameter for each option
     context: typer.Context,
     read_data: Annotated[
         bool, typer.Option("--read-data", help="Download, decrypt and hash everything.")
     ] = False,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            help="With --read-data: read only so much, such as 5%, and the rest in later runs.",
+            show_default=False,
+        ),
+    ] = None,
+    cross_check: Annotated[
+        bool,
+        typer.Option("--cross-check", help="Compare a snapshot with ownCloud's own file cache."),
+    ] = False,
+    snapshot: Annotated[
+        str, typer.Option(help="The snapshot of --cross-check: latest, an id, or a time.")
+    ] = "latest",
 ) -> int:
     """Check that every object is there and is what was stored.
 
     Without --read-data nothing is downloaded: names, sizes and the checksums that the storage
     tells are compared. Exits with 10 when something is damaged.
 
+    --cross-check holds the files of a snapshot against the rows that ownCloud has of them, in the
+    same snapshot's dump: is each there, has it the right size, and with --read-data the right
+    checksum. Exits with 18 when the snapshot has not what ownCloud relies on. See docs/verify.md.
+
     Examples:
 
         ocsnap verify
 
         ocsnap verify --read-data
+
+        ocsnap verify --read-data --share 5%
+
+        ocsnap verify --cross-check --read-data --snapshot 2026-11-01
     """
     from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
     from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
+    from ocsnap.commands.verify import VerifyOptions  # noqa: PLC0415 - see session
     from ocsnap.commands.verify import verify as run  # noqa: PLC0415 - see session
 
+    part = None if share is None else _share(share)
+    if part is not None and not read_data:
+        raise typer.BadParameter("--share goes with --read-data.")
+    if snapshot != "latest" and not cross_check:
+        raise typer.BadParameter("--snapshot goes with --cross-check.")
     options = context.obj
+    wanted = VerifyOptions(
+        read_data=read_data, share=part, cross_check=cross_check, snapshot=snapshot
+    )
     with session(options) as world:
-        done = reported(world, Operation.VERIFY, lambda: run(world, read_data=read_data), _told)
+        done = reported(world, Operation.VERIFY, lambda: run(world, wanted), _told)
     report = done.result
     if options.json:
-        print_json({"sound": report.sound, "report": report})
+        print_json(
+            {
+                "sound": report.sound,
+                "report": report.repository,
+                "coverage": report.coverage,
+                "cross_check": report.cross_check,
+            }
+        )
     else:
-        print_text("\n".join(_lines(report)))
+        print_text("\n".join(_all_lines(report)))
     return int(done.status)
 
 
-def _told(report: CheckReport) -> Told:
+def _told(report: VerifyReport) -> Told:
     from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
 
-    status = ExitStatus.OK if report.sound else ExitStatus.DAMAGED
-    return Told(status, "\n".join(_lines(report)), msgspec.to_builtins(report))
+    status = ExitStatus.OK if report.sound else ExitStatus.UNSOUND
+    if not report.repository.sound:
+        status = ExitStatus.DAMAGED
+    return Told(status, "\n".join(_all_lines(report)), msgspec.to_builtins(report))
+
+
+def _share(text: str) -> float:
+    """Return a share such as `5%` as a number."""
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not text.endswith("%") or not 0 < percent <= 100:  # also for what is no number
+        raise typer.BadParameter(f"--share is a percentage above 0 and up to 100%, not {text!r}.")
+    return percent / 100
+
+
+def _all_lines(report: VerifyReport) -> Iterator[str]:
+    if report.cross_check is not None:
+        yield from cross_check_lines(report.cross_check)
+    yield from _lines(report.repository)
+    if report.coverage is not None:
+        yield _coverage_line(report.coverage)
+
+
+def _coverage_line(coverage: Coverage) -> str:
+    covered = coverage.covered_bytes / coverage.total_bytes if coverage.total_bytes else 1.0
+    line = (
+        f"Share {coverage.share:.3g} of the data a run: run {coverage.runs}; "
+        f"{covered:.1%} was read within the latest {coverage.whole_runs} runs"
+    )
+    if coverage.oldest is None:
+        return f"{line}, {coverage.never_read} objects never yet."
+    moment = datetime.fromtimestamp(coverage.oldest, UTC).astimezone()
+    return f"{line}, everything since {moment:%Y-%m-%d %H:%M}."
 
 
 def _lines(report: CheckReport) -> Iterator[str]:

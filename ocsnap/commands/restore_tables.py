@@ -20,6 +20,7 @@ from ocsnap.database.database import MANIFEST, Manifest, read_manifest
 from ocsnap.database.open import load_database, load_tables_into_file
 from ocsnap.errors import RefusedError
 from ocsnap.repository.selector import LATEST
+from ocsnap.snapshot.file_reader import FileReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,7 +100,8 @@ def restore_tables(context: Context, options: TableOptions) -> TableOutcome:
     folder = state_dir(context)
     with look(context, locked=True) as opened:
         stored = opened.choose(options.snapshot)
-        dump = StoredDump(opened.repository.reader, opened.listings, stored.snapshot)
+        files = FileReader.of(opened.repository, scratch_dir=folder)
+        dump = StoredDump(files, opened.listings, stored.snapshot)
         manifest = read_manifest(dump)
         prefix = stored.snapshot.owncloud.table_prefix
         wanted = _choose(manifest, options.tables, prefix)

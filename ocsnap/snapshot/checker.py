@@ -22,7 +22,7 @@ from ocsnap.snapshot.promise import Promise
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 CHECKERS: Final = 2
 _PACK_FOLDERS: Final = tuple(f"{kind.value}/" for kind in BlobKind)
+
+
+def _nobody(name: str) -> None:
+    """Tell nobody that an object was read."""
+    del name
 
 
 class Damage(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +97,8 @@ class Checker:
         self._lock = threading.Lock()
         self._report = CheckReport()
         self._bad_packs: set[str] = set()
+        self._present: dict[str, ObjectInfo] = {}
+        self._read_names: set[str] = set()
 
     def check(self, *, read_data: bool) -> CheckReport:
         """Compare what the storage has with what was stored.
@@ -106,6 +113,17 @@ class Checker:
         Raises:
             OcsnapError: the storage cannot be asked, or the key is wrong.
         """
+        self.compare()
+        if read_data:
+            self.read(self.readable())
+        return self.finish()
+
+    def compare(self) -> None:
+        """Compare names, sizes and the checksums that the storage tells: the first step.
+
+        Raises:
+            OcsnapError: the storage cannot be asked, or the key is wrong.
+        """
         self._monitor.step("Listing the objects")
         marks = self._repository.take_marks(self._monitor).marks
         present = {
@@ -113,6 +131,7 @@ class Checker:
             for info in self._repository.storage.list()
             if not info.name.startswith(locks.FOLDER)
         }
+        self._present = present
         self._report.objects = len(present)
         self._report.stored_bytes = sum(info.size_bytes for info in present.values())
         self._learn(present)
@@ -123,9 +142,21 @@ class Checker:
                 self._bad_packs.add(name)  # prune may remove it at any time
                 continue
             self._compare(name, present.get(name), size_bytes, md5.hex())
-        if read_data:
-            self._read(present)
-        self._walk_all(present)
+
+    def readable(self) -> dict[str, int]:
+        """Return the objects that can be compared with their names, with their sizes in bytes."""
+        return {name: info.size_bytes for name, info in self._present.items() if promised(name)}
+
+    def finish(self) -> CheckReport:
+        """Find out which files suffer: the last step.
+
+        Returns:
+            What is wrong.
+
+        Raises:
+            OcsnapError: the storage cannot be asked, or the key is wrong.
+        """
+        self._walk_all(self._present)
         return self._report
 
     # -- what the storage tells --------------------------------------------------------------
@@ -158,13 +189,29 @@ class Checker:
 
     # -- what the objects hold ---------------------------------------------------------------
 
-    def _read(self, present: dict[str, ObjectInfo]) -> None:
-        named = [info for info in present.values() if promised(info.name)]
-        total_bytes = sum(info.size_bytes for info in named)
-        self._monitor.step("Reading all objects", total_bytes=total_bytes)
-        workers = Workers(self._read_object, threads=CHECKERS, name="ocsnap-check")
+    def read(self, names: Iterable[str], told: Callable[[str], None] = _nobody) -> None:
+        """Download, decrypt and hash objects; those that `load_pack` gave are not read again.
+
+        Args:
+            names: which ones.
+            told: is called for each as soon as it was looked at, from any thread.
+
+        Raises:
+            OcsnapError: the storage fails, or the key is wrong.
+        """
+        for name in self._read_names:
+            told(name)
+        wanted = [self._present[name] for name in names if name not in self._read_names]
+        total_bytes = sum(info.size_bytes for info in wanted)
+        self._monitor.step("Reading objects", total_bytes=total_bytes)
+
+        def look(info: ObjectInfo) -> None:
+            self._read_object(info)
+            told(info.name)
+
+        workers = Workers(look, threads=CHECKERS, name="ocsnap-check")
         try:
-            for info in named:
+            for info in wanted:
                 workers.submit([info])
             workers.wait()
         except BaseException as error:
@@ -181,11 +228,38 @@ class Checker:
             if not name.startswith(kit.FOLDER):
                 blobs = self._look_into(name, message)
             del message
+        self._count(info, blobs)
+        self._monitor.advance(size_bytes=info.size_bytes)
+
+    def load_pack(self, name: str) -> memoryview:
+        """Fetch and decrypt a pack for somebody who needs it, and check it on that occasion.
+
+        Args:
+            name: the pack.
+
+        Returns:
+            What is in it.
+
+        Raises:
+            DamagedError: it is damaged, as the report will say too.
+            ObjectMissingError: it is missing, which the report says already.
+        """
+        try:
+            plain = self._repository.reader.pack(name)
+            if name not in self._read_names:
+                blobs = self._check_pack(name, plain)
+                self._read_names.add(name)
+                self._count(self._present[name], blobs)
+        except DamagedError as error:
+            self._damaged(error.name or name, error.message)
+            raise
+        return plain
+
+    def _count(self, info: ObjectInfo, blobs: int) -> None:
         with self._lock:
             self._report.read_objects += 1
             self._report.read_bytes += info.size_bytes
             self._report.blobs += blobs
-        self._monitor.advance(size_bytes=info.size_bytes)
 
     def _look_into(self, name: str, message: bytes) -> int:
         """Decrypt and decode an object; return how many blobs are in it."""

@@ -18,7 +18,7 @@ from ocsnap.commands.restore.layout import Part
 from ocsnap.commands.restore.report import RestoreOptions
 from ocsnap.commands.restore.restore import restore
 from ocsnap.commands.snapshots import snapshots
-from ocsnap.commands.verify import verify
+from ocsnap.commands.verify import VerifyOptions, verify
 from ocsnap.config import parse
 from ocsnap.monitor import SilentMonitor
 from ocsnap.repository.snapshot import RootKind
@@ -154,7 +154,7 @@ class Host:
         return report
 
     def verify(self) -> CheckReport:
-        return verify(self.context(), read_data=True)
+        return verify(self.context(), VerifyOptions(read_data=True)).repository
 
     def roots(self) -> dict[tuple[RootKind, str], Root]:
         """Return the roots of the latest snapshot."""

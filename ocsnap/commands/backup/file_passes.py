@@ -147,10 +147,10 @@ class FilePasses:
         found = homes(site.database.query, site.instance)
         exclude = self.context.config.backup.exclude
         keys = read_encryption(site.database.query, site.instance.table_prefix)
-        listed = data_sources(site.instance, found, exclude, database_file, keys.key_root)
+        data_dir = site.instance.data_dir.resolve()
+        listed = data_sources(data_dir, found, exclude, database_file, keys.key_root)
         if read_at is None:
             return listed
-        data_dir = site.instance.data_dir.resolve()
         return [_moved(source, data_dir, read_at) for source in listed]
 
     def _archive(self, archiver: Archiver, source: Source) -> Archived | None:

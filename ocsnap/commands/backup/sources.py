@@ -75,7 +75,7 @@ def config_source(instance: Instance) -> Source:
 
 
 def data_sources(
-    instance: Instance,
+    data_dir: Path,
     homes: Sequence[Home],
     exclude: Sequence[str],
     database_file: Path | None,
@@ -84,7 +84,7 @@ def data_sources(
     """Return the data directory without its homes, then each home.
 
     Args:
-        instance: the ownCloud.
+        data_dir: ownCloud's data directory.
         homes: its homes, wherever they lie.
         exclude: the configured patterns.
         database_file: the file of an SQLite database, which is stored as a database.
@@ -94,7 +94,7 @@ def data_sources(
     Returns:
         The folders to archive; together they are the data directory and all homes.
     """
-    data_dir = instance.data_dir.resolve()
+    data_dir = data_dir.resolve()
     # A home may be a link to another disk: the link is data, what it leads to is the home.
     homes = [replace(home, path=home.path.resolve()) for home in homes]
     inside = [path for home in homes if (path := _below(home.path, data_dir)) is not None]

@@ -11,27 +11,27 @@ from ocsnap.repository.snapshot import RootKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocsnap.repository.reader import BlobReader
     from ocsnap.repository.snapshot import Snapshot
     from ocsnap.repository.tree import Entry
+    from ocsnap.snapshot.file_reader import FileReader
     from ocsnap.snapshot.listings import Listings
 
 
 class StoredDump:
     """Gives the streams of a dump; see `DumpReader`."""
 
-    def __init__(self, reader: BlobReader, listings: Listings, snapshot: Snapshot) -> None:
+    def __init__(self, files: FileReader, listings: Listings, snapshot: Snapshot) -> None:
         """List the streams.
 
         Args:
-            reader: gives their contents.
+            files: reads their contents.
             listings: reads the snapshot.
             snapshot: whose dump is meant.
 
         Raises:
             DamagedError: it has none, or its listing is lost.
         """
-        self._reader = reader
+        self._reader = files
         self._files: dict[str, Entry] = {}
         roots = [root for root in snapshot.roots if root.kind is RootKind.DATABASE]
         if not roots:
@@ -52,12 +52,15 @@ class StoredDump:
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Return the bytes of a stream; each piece was checked against its name."""
-        for piece in self._files[name].pieces():
-            data = self._reader.load(piece.blob)
-            part = data[piece.offset : piece.offset + piece.length]
-            if len(part) != piece.length:
-                raise DamagedError(f"{name} of the database dump is damaged in the repository.")
-            yield part
+        try:
+            for chunk in self._reader.chunks(self._files[name].pieces()):
+                yield bytes(chunk)
+        except DamagedError as error:
+            raise DamagedError(
+                f"{name} of the database dump is damaged in the repository: {error.message}",
+                hint=error.hint,
+                name=error.name,
+            ) from error
 
     def size_bytes(self, names: list[str]) -> int:
         """Return how long some streams are together."""

@@ -14,6 +14,7 @@ from ocsnap.owncloud.user_rows import account
 from ocsnap.owncloud.user_rows.target import RowAct, Target
 from ocsnap.owncloud.user_rows.topics import Topic, left_alone, tables_of
 from ocsnap.owncloud.user_rows.user_rows import UserRows
+from ocsnap.snapshot.file_reader import FileReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,7 +118,8 @@ def dumped_rows(look: Look, snapshot: Snapshot, folder: Path) -> Iterator[DumpRo
         DamagedError: the snapshot has no dump.
         DatabaseError: the dump is not whole.
     """
-    stored = StoredDump(look.repository.reader, look.listings, snapshot)
+    files = FileReader.of(look.repository, scratch_dir=folder)
+    stored = StoredDump(files, look.listings, snapshot)
     with open_rows(stored, scratch_dir=folder) as rows:
         yield rows
 
