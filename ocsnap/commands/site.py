@@ -177,7 +177,7 @@ def first_line(path: Path, key: str) -> str:
         ConfigError: it cannot be read.
     """
     try:
-        text = read_private(path, key="database.password_file").decode("utf-8")
+        text = read_private(path, key=key).decode("utf-8")
     except OSError as error:
         raise ConfigError(f"{key}: {path}: cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:

@@ -99,6 +99,15 @@ class Placement(NamedTuple):
 
 
 _Needs = dict[bytes, list[_Piece]]
+_Held = dict[str, memoryview]
+
+
+class _Ways(NamedTuple):
+    """How files are restored; see `Restorer`."""
+
+    owners: bool
+    devices: bool
+    checksum: bool
 
 
 class Restorer:
@@ -124,9 +133,8 @@ class Restorer:
         """
         self._repository = repository
         self._monitor = monitor
-        self._owners = owners
-        self._devices = devices
-        self._checksum = checksum
+        self._ways = _Ways(owners, devices, checksum)
+        self._held: _Held = {}
 
     def restore(self, placements: Sequence[Placement]) -> RestoreReport:
         """Build the folders of several roots at once, so that a pack serves all of them.
@@ -142,13 +150,7 @@ class Restorer:
             DamagedError: a tree is far larger than its snapshot says.
             OcsnapError: the storage or the key fails.
         """
-        run = _Restoration(
-            self._repository,
-            self._monitor,
-            owners=self._owners,
-            devices=self._devices,
-            checksum=self._checksum,
-        )
+        run = _Restoration(self._repository, self._monitor, self._ways, self._held)
         try:
             run.restore(placements)
         except OSError as error:
@@ -163,21 +165,12 @@ class Restorer:
 class _Restoration:
     """The restoring of one root."""
 
-    def __init__(
-        self,
-        repository: Repository,
-        monitor: Monitor,
-        *,
-        owners: bool,
-        devices: bool,
-        checksum: bool,
-    ) -> None:
+    def __init__(self, repository: Repository, monitor: Monitor, ways: _Ways, held: _Held) -> None:
         self.report = RestoreReport()
-        self._checksum = checksum
+        self._held = held
         self._repository = repository
         self._monitor = monitor
-        self._owners = owners
-        self._devices = devices
+        self._ways = ways
         self._lock = threading.Lock()
         self._directories: list[tuple[bytes, Entry]] = []
         self._hard_links: list[tuple[bytes, bytes]] = []
@@ -274,7 +267,7 @@ class _Restoration:
         return first is not path
 
     def _is_taken_over(self, file: _File, old: bytes | None) -> bool:
-        if not take_over(file.entry, old, file.path, checksum=self._checksum):
+        if not take_over(file.entry, old, file.path, checksum=self._ways.checksum):
             return False
         self.report.reused_files += 1
         self.report.reused_bytes += file.entry.size_bytes
@@ -308,7 +301,7 @@ class _Restoration:
     def _write_pack(self, job: tuple[str, _Needs]) -> None:
         name, needs = job
         try:
-            plain = memoryview(self._repository.reader.pack(name))
+            plain = self._pack(name)
         except (DamagedError, ObjectMissingError) as error:
             self._break_all(needs, error)
             return
@@ -321,6 +314,19 @@ class _Restoration:
                 continue
             for piece in pieces:
                 self._write(piece, memoryview(data))
+
+    def _pack(self, name: str) -> memoryview:
+        """Fetch a pack; the only one of a small restore serves the next one, too."""
+        with self._lock:
+            held = self._held.pop(name, None)
+        if held is not None:
+            return held
+        plain = memoryview(self._repository.reader.pack(name))
+        if len(self._packs) == 1:
+            with self._lock:
+                self._held.clear()
+                self._held[name] = plain
+        return plain
 
     def _write(self, piece: _Piece, data: memoryview) -> None:
         file = piece.file
@@ -380,7 +386,7 @@ class _Restoration:
 
     def _place_special(self, path: bytes, entry: Entry) -> None:
         try:
-            made = make_special(path, entry, devices=self._devices)
+            made = make_special(path, entry, devices=self._ways.devices)
         except (OSError, ValueError, OverflowError) as error:
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
@@ -398,7 +404,7 @@ class _Restoration:
             self._failed(path, "the file that it is a hard link to is damaged")
 
     def _dress(self, at: int | bytes, path: bytes, entry: Entry) -> None:
-        for refused in dress(at, entry, owners=self._owners):
+        for refused in dress(at, entry, owners=self._ways.owners):
             with self._lock:
                 first = refused not in self._refused
                 self._refused.add(refused)

@@ -70,12 +70,12 @@ class Sites:
     new: Whole
     changes: int = 0
 
-    def restore(self, where: str) -> subprocess.CompletedProcess[str]:
+    def restore(self, where: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = self.installation.command()
         config = command[command.index("-c") + 1]
         module = [sys.executable, "-m", "tests.commands.killed_restore"]
         return subprocess.run(
-            [*module, config, json.dumps(ARGUMENTS), where],
+            [*module, config, json.dumps(arguments or ARGUMENTS), where],
             cwd=REPOSITORY,
             env=self.installation.environment,
             capture_output=True,
@@ -157,6 +157,29 @@ def test_killed_at_a_step(sites: Sites, step: str):
     if step == "Comparing the loaded rows" and sites.server is None:
         pytest.skip("SQLite's file is checked by SQLite")
     _try(sites, f"step:{step}")
+
+
+def test_killed_while_it_is_undone(sites: Sites):
+    arguments = ("--undo", "--yes")
+    assert sites.restore("change:0").returncode == 0
+    whole = sites.restore("change:0", *arguments)
+    assert sites.stands() == "old"
+    changes = int(whole.stderr.rpartition("changes: ")[2])
+    for point in _points(changes)[: 2 if "OCSNAP_KILLS" not in os.environ else None]:
+        assert sites.restore("change:0").returncode == 0
+        assert sites.stands() == "new"
+        killed = sites.restore(point, *arguments)
+        assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)
+        if sites.is_open():
+            assert sites.stands() != "neither", f"{point}: a mixture is open"
+        told = sites.installation.run("unlock")
+        assert told.status in {0, 16}, (point, told)
+        if sites.is_open():
+            assert sites.stands() != "neither", f"{point}: unlock opened a mixture"
+        after = sites.installation.run("restore", "--undo", "--yes")
+        assert after.status == 0, (point, after)
+        assert sites.stands() == "old", point
+        assert sites.is_open(), point
 
 
 def _try(sites: Sites, point: str) -> str:

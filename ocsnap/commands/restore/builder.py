@@ -91,6 +91,13 @@ class Builder:
         self._destination = destination
         self._built = Built(moves=list(switchover.journal.moves))
         self._config: SiteConfig | None = None
+        self._restorer = Restorer(
+            repository,
+            monitor=switchover.context.monitor,
+            owners=switchover.context.superuser,
+            devices=options.devices,
+            checksum=options.checksum,
+        )
 
     @property
     def _context(self) -> Context:
@@ -157,14 +164,7 @@ class Builder:
         monitor = self._context.monitor
         total_bytes = sum(placement.root.size_bytes for placement in placements)
         monitor.step("Restoring files", total_bytes=total_bytes)
-        restorer = Restorer(
-            self._repository,
-            monitor=monitor,
-            owners=self._context.superuser,
-            devices=self._options.devices,
-            checksum=self._options.checksum,
-        )
-        report = restorer.restore(placements)
+        report = self._restorer.restore(placements)
         self._refuse_lost_dump(report)
         self._built.report.add(report)
 

@@ -106,6 +106,7 @@ def stage(
     if staged.swap is not None:
         from ocsnap.database.mysql.load import stage as load  # noqa: PLC0415 - PyMySQL only here
 
+        switchover.note(database=msgspec.structs.replace(staged.swap, loading=True))
         report = load(staged.settings, staged.swap.place, reader, monitor)
     else:
         report = _build_file(switchover, staged, reader)

@@ -74,11 +74,13 @@ class MysqlSwap(msgspec.Struct, frozen=True, kw_only=True):
         settings: how to log in.
         place: where it is loaded, where it goes, and the name to keep the other under.
         programs: the views and the like of what stands there.
+        loading: whether loading has begun, so that there is something to remove.
     """
 
     settings: DatabaseSettings
     place: Place
     programs: list[Program] = []
+    loading: bool = False
 
 
 class Journal(msgspec.Struct, frozen=True, kw_only=True):

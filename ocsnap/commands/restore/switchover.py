@@ -138,7 +138,7 @@ class Switchover:
     def abandon(self) -> None:
         """Remove all that was built; nothing has been exchanged."""
         database = self.journal.database
-        if database is not None:
+        if database is not None and database.loading:
             from ocsnap.database.mysql.place import remove_loaded  # noqa: PLC0415 - the same
 
             remove_loaded(database.settings, database.place, self.context.monitor)
@@ -166,16 +166,20 @@ class Switchover:
 
     def undo(self) -> Closing:
         """Put back what a finished restore has replaced; what was restored is kept."""
-        if self.journal.phase is Phase.DONE:
+        # One that was cut off has left all in maintenance, and nothing may open it before the end.
+        begun = self.journal.phase is Phase.UNDOING
+        if not begun:
             self._prepare_undo()
         with ExitStack() as stack:
-            freeze = self._freeze(stack)
+            freeze = None if begun else self._freeze(stack)
             self.note(phase=Phase.UNDOING)
             _hold_on(freeze, on=True)
             swap.undo(self.journal.moves)
             self._load_back()
             closing = self._close_undone()
             self._let_go(freeze, closing)
+        if begun and closing.is_open and not self.journal.brings_config:
+            self._lift()
         self.note(phase=Phase.UNDONE)
         return closing
 

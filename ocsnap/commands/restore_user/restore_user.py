@@ -18,6 +18,7 @@ from ocsnap.commands.browse.place import home_of, locate
 from ocsnap.commands.context import state_dir
 from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.restore.room import check_room
+from ocsnap.commands.restore.undo import refuse_pieces
 from ocsnap.commands.restore_user.file_plan import Act, Action, FilePlan
 from ocsnap.commands.restore_user.folder import remove_leftover
 from ocsnap.commands.restore_user.live_home import (
@@ -81,6 +82,7 @@ def restore_user(
     folder = state_dir(context)
     with ExitStack() as stack:
         stack.enter_context(run_lock(folder, "a restore"))
+        refuse_pieces(context, folder)
         remove_leftover(folder / _NOTE)
         opened = stack.enter_context(look(context, locked=True))
         run = _prepare(opened, options, folder, stack)
