@@ -37,6 +37,11 @@ test: $(VENV)/development ## Install the test servers and run all tests
 	@tests/servers/install.sh
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
+.PHONY: kills
+kills: $(VENV)/development ## Kill restores at 30 random points of each kind of site; ten minutes
+	@tests/servers/install.sh
+	@OCSNAP_KILLS=30 $(BIN)/python -m pytest tests/cli/test_killed_restores.py
+
 .PHONY: check
 check: lint types imports ## Linter, types and import contract
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.servers.owncloud_site import Site
 
 SECONDS = 90
-CHANGES = 4 if "OCSNAP_KILLS" not in os.environ else int(os.environ["OCSNAP_KILLS"])
+CHANGES = 3 if "OCSNAP_KILLS" not in os.environ else int(os.environ["OCSNAP_KILLS"])
 """How many points of each kind of site are tried; `make kills` tries more."""
 
 STEPS = (
