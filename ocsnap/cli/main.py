@@ -125,6 +125,7 @@ def _register() -> None:
     from ocsnap.cli import (  # noqa: PLC0415 - they import app
         acknowledge,
         backup,
+        drill,
         notify,
         pin,
         prune,
@@ -141,6 +142,7 @@ def _register() -> None:
         backup,
         restore,
         verify,
+        drill,
         snapshots,
         ls,
         find,

@@ -10,8 +10,9 @@ import msgspec
 
 from ocsnap.commands.browse.stored_dump import StoredDump
 from ocsnap.commands.context import connect, state_dir
-from ocsnap.commands.cross_check.cross_check import ContentSource, CrossCheck
+from ocsnap.commands.cross_check.cross_check import CrossCheck
 from ocsnap.commands.cross_check.report import CrossCheckReport, unreadable
+from ocsnap.commands.cross_check.repository_files import RepositoryFiles
 from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.repository_lock import reader_lock
 from ocsnap.commands.snapshots import choose, readable
@@ -119,25 +120,26 @@ class _Verification:
         return VerifyReport(repository=report, coverage=coverage, cross_check=cross_check)
 
     def _cross_check(self, checker: Checker, wants: Callable[[str], bool]) -> CrossCheckReport:
-        context, repository = self.context, self.repository
-        snapshots = readable(repository, context.monitor)
+        context, repository, monitor = self.context, self.repository, self.context.monitor
+        snapshots = readable(repository, monitor)
         root = str(context.config.owncloud.root)
         stored = choose(snapshots, self.options.snapshot, root=root)
         folder = state_dir(context)
         check = CrossCheck(
-            repository,
-            stored,
-            exclude=context.config.backup.exclude,
-            scratch_dir=folder,
-            monitor=context.monitor,
+            stored, exclude=context.config.backup.exclude, scratch_dir=folder, monitor=monitor
         )
-        listings = Listings(repository.reader)
-        source = ContentSource(checker.load_pack, wants) if self.options.read_data else None
+        side = RepositoryFiles(
+            repository,
+            load_pack=checker.load_pack if self.options.read_data else None,
+            wants=wants,
+            scratch_dir=folder,
+            monitor=monitor,
+        )
         try:
             files = FileReader.of(repository, scratch_dir=folder)
-            dump = StoredDump(files, listings, stored.snapshot)
+            dump = StoredDump(files, Listings(repository.reader), stored.snapshot)
             with open_rows(dump, scratch_dir=folder) as rows:
-                return check.run(rows, source)
+                return check.run(rows, side)
         except (DamagedError, DatabaseError, ObjectMissingError) as error:
             # What else is wrong with the repository shall be told all the same.
             return unreadable(stored, "the database's dump", error.message)

@@ -132,3 +132,20 @@ def load_tables_into_file(reader: DumpReader, names: Sequence[str], target: Path
     from ocsnap.database.sqlite.tables import load_tables  # noqa: PLC0415 - as above
 
     load_tables(reader, names, target)
+
+
+def drop_database(settings: DatabaseSettings, name: str) -> None:
+    """Remove a database of MySQL with all that is in it; that there is none is fine.
+
+    Args:
+        settings: how to log in.
+        name: the database; never the one of the settings.
+
+    Raises:
+        DatabaseError: the server refuses.
+    """
+    if name == settings.name:
+        raise ValueError(f"{name!r} is in use")
+    from ocsnap.database.mysql.place import drop_scratch  # noqa: PLC0415 - PyMySQL only here
+
+    drop_scratch(settings, name)

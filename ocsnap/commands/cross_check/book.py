@@ -157,6 +157,11 @@ class Book:
         for pack, files in groupby(rows, key=lambda wanted: wanted.pack):
             yield pack, list(files)
 
+    def wanted_files(self) -> Iterator[Wanted]:
+        """Yield the files whose content is to be compared, one by one."""
+        for row in self._read("SELECT * FROM wanted ORDER BY pack, offset"):
+            yield Wanted._make(row)
+
     def wanted_bytes(self) -> int:
         """Return the sizes of all files whose content is to be compared."""
         self.flush()

@@ -10,13 +10,11 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocsnap.commands.cross_check import trees
 from ocsnap.commands.cross_check.book import Book, Kind, Present, Remembered, Wanted
-from ocsnap.commands.cross_check.contents import Contents
 from ocsnap.commands.cross_check.memory import Memory
 from ocsnap.commands.cross_check.report import (
     CrossCheckReport,
@@ -27,28 +25,12 @@ from ocsnap.commands.cross_check.report import (
 )
 from ocsnap.owncloud import checksums
 from ocsnap.repository.snapshot import RootKind
-from ocsnap.snapshot.listings import Listings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from ocsnap.commands.cross_check.side import Side
     from ocsnap.database.rows import DumpRows
     from ocsnap.monitor import Monitor
-    from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import StoredSnapshot
-
-
-@dataclass(frozen=True)
-class ContentSource:
-    """Where contents are read.
-
-    Attributes:
-        load_pack: fetches and decrypts a pack.
-        wants: says of a pack whether files that begin in it shall be read.
-    """
-
-    load_pack: Callable[[str], memoryview]
-    wants: Callable[[str], bool]
 
 
 class CrossCheck:
@@ -56,7 +38,6 @@ class CrossCheck:
 
     def __init__(
         self,
-        repository: Repository,
         stored: StoredSnapshot,
         *,
         exclude: tuple[str, ...],
@@ -66,13 +47,11 @@ class CrossCheck:
         """Prepare.
 
         Args:
-            repository: where the snapshot is; its index is known.
             stored: the snapshot.
             exclude: the configured patterns of what is left out.
             scratch_dir: an existing folder for temporary files that only we can enter.
             monitor: is told of the progress.
         """
-        self._repository = repository
         self._snapshot = stored.snapshot
         self._scratch_dir = scratch_dir
         self._monitor = monitor
@@ -82,12 +61,12 @@ class CrossCheck:
         self._findings = Findings()
         self._report = CrossCheckReport(snapshot=stored.id, started=stored.snapshot.started)
 
-    def run(self, rows: DumpRows, contents: ContentSource | None) -> CrossCheckReport:
+    def run(self, rows: DumpRows, files: Side) -> CrossCheckReport:
         """Compare.
 
         Args:
             rows: the tables of the snapshot's dump.
-            contents: where to read contents; None: names and sizes are compared alone.
+            files: the files.
 
         Returns:
             What differs.
@@ -101,19 +80,13 @@ class CrossCheck:
             tempfile.TemporaryDirectory(dir=self._scratch_dir, prefix="cross-check-") as folder,
             closing(Book(Path(folder))) as book,
         ):
-            self._write_down(book, rows, contents)
+            self._write_down(book, rows, files)
             self._monitor.step("Comparing files and rows")
             for remembered, present in book.pairs():
-                self._compare(book, remembered, present, contents)
-            if contents is not None:
-                self._report.read_contents = True
-                Contents(
-                    self._repository.cache,
-                    contents.load_pack,
-                    self,
-                    scratch_dir=Path(folder),
-                    monitor=self._monitor,
-                ).compare(book)
+                self._compare(book, remembered, present, files)
+            self._report.read_contents = files.has_contents
+            if files.has_contents:
+                files.compare(book, self)
         if not self._left_out.certain:
             self._report.notes.append(
                 "What is left out is configured otherwise now than when the snapshot was made: "
@@ -124,7 +97,7 @@ class CrossCheck:
 
     # -- gathering ---------------------------------------------------------------------------
 
-    def _write_down(self, book: Book, rows: DumpRows, contents: ContentSource | None) -> None:
+    def _write_down(self, book: Book, rows: DumpRows, files: Side) -> None:
         self._monitor.step("Reading ownCloud's file cache")
         memory = Memory(rows, self._snapshot.owncloud.table_prefix, self._roots)
         for remembered in memory.remembered():
@@ -134,12 +107,10 @@ class CrossCheck:
         for user, count in sorted(memory.lost_homes.items()):
             text = f"ownCloud knows {count} files in this home, which is not in the snapshot."
             self._find(FindingKind.LOST_HOME, Severity.ERROR, user, text)
-        self._monitor.step("Reading the snapshot's listings")
-        listings = Listings(self._repository.reader)
-        for number, root in enumerate(self._roots):
-            for item in trees.items(root, number, listings, contents=contents is not None):
-                book.add(item)
-                self._report.files += item.kind == Kind.FILE
+        self._monitor.step("Listing the files")
+        for item in files.items(self._roots):
+            book.add(item)
+            self._report.files += item.kind == Kind.FILE
 
     # -- comparing ---------------------------------------------------------------------------
 
@@ -148,7 +119,7 @@ class CrossCheck:
         book: Book,
         remembered: list[Remembered],
         present: Present | None,
-        contents: ContentSource | None,
+        files: Side,
     ) -> None:
         if present is None:
             self._missing(remembered[0])
@@ -156,7 +127,7 @@ class CrossCheck:
             self._unlisted(present)
         elif present.kind != Kind.OTHER:  # a link may lead to either
             for row in remembered:
-                self._compare_one(book, row, present, contents)
+                self._compare_one(book, row, present, files)
 
     def _missing(self, row: Remembered) -> None:
         if self._left_out.matches(row.root, row.path):
@@ -181,9 +152,7 @@ class CrossCheck:
         text = f"the snapshot has a file of {file.size} bytes that ownCloud does not know."
         self._find(FindingKind.UNLISTED, severity, self._shown(file), text)
 
-    def _compare_one(
-        self, book: Book, row: Remembered, file: Present, contents: ContentSource | None
-    ) -> None:
+    def _compare_one(self, book: Book, row: Remembered, file: Present, files: Side) -> None:
         if row.folder != (file.kind == Kind.FOLDER):
             names = ("a folder", "a file") if row.folder else ("a file", "a folder")
             text = f"ownCloud knows {names[0]}, the snapshot has {names[1]}."
@@ -201,27 +170,26 @@ class CrossCheck:
             self._differs(FindingKind.SIZE, row, text, touched=touched, unsteady=file.unsteady)
         elif not checksums.parse(row.checksum):
             self._report.without_checksum += 1
-        elif contents is not None:
-            self._want(book, row, file, contents, touched=touched)
+        elif files.has_contents:
+            self._want(book, row, file, files, touched=touched)
 
     def _want(
         self,
         book: Book,
         row: Remembered,
         file: Present,
-        contents: ContentSource,
+        files: Side,
         *,
         touched: bool,
     ) -> None:
-        pieces = trees.pieces_of(file.content)
-        if not pieces:
+        if not file.size:
             self._compare_empty(row, touched=touched)
             return
-        place = self._repository.cache.find(pieces[0].blob)
+        place = files.place(file)
         if place is None:
             text = "its content is not in the repository."
             self._find(FindingKind.UNREADABLE, Severity.ERROR, self._shown(row), text)
-        elif contents.wants(place.pack):
+        elif files.wants(place.pack):
             # A file that is still being written may be a mixture.
             young = touched or file.unsteady
             item = (place.pack, place.offset, row.root, row.path, file.size, row.checksum)

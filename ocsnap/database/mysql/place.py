@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pymysql
 from pymysql.constants import ER
 
-from ocsnap.database.mysql.failures import NEEDS_SUPER, code_of, words_of
+from ocsnap.database.mysql.failures import NEEDS_SUPER, code_of, explained, words_of
 from ocsnap.database.mysql.names import beside, name_literal, quoted
 from ocsnap.database.mysql.schema import database_charset
 from ocsnap.database.mysql.session import Session
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ocsnap.monitor import Monitor
 
 _CHARSET_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
+_DRILL = re.compile(r"_drill_\d{17}\Z")
 _DENIED = {ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, NEEDS_SUPER}
 
 
@@ -137,6 +138,7 @@ def refused_creation(session: Session, target: str, error: Exception) -> Databas
     """
     if code_of(error) not in _DENIED:
         return DatabaseError(f"No database can be made beside {target!r}: {words_of(error)}.")
+    target = _DRILL.sub("", target)  # a drill's database has another name each time
     user, _, host = session.texts("SELECT CURRENT_USER()")[0][0].rpartition("@")
     pattern = quoted(target.replace("_", "\\_").replace("%", "\\%") + "\\_%")
     account = f"'{user}'@'{host}'"
@@ -176,3 +178,13 @@ def remove_loaded(settings: DatabaseSettings, place: Place, monitor: Monitor) ->
     except (DatabaseError, pymysql.err.MySQLError) as error:
         reason = f"this half-loaded database could not be removed: {words_of(error)}."
         monitor.problem(Problem(place.loaded, reason))
+
+
+def drop_scratch(settings: DatabaseSettings, name: str) -> None:
+    """Remove a scratch database; see `drop_database`."""
+    session = Session(settings, database=None)
+    try:
+        with explained(f"removing the database {name!r}"):
+            session.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
+    finally:
+        session.close()

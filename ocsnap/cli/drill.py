@@ -1,0 +1,96 @@
+"""`ocsnap drill` on the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocsnap import units
+from ocsnap.cli.cross_check_text import cross_check_lines
+from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.session import session
+from ocsnap.errors import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocsnap.commands.drill.report import DrillReport
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("drill")(drill)
+
+
+def drill(
+    context: typer.Context,
+    snapshot: Annotated[str, typer.Option(help="latest, an id, or a time.")] = "latest",
+    scratch: Annotated[
+        Path | None,
+        typer.Option(
+            help="An existing folder with room for all files; else backup.state_dir.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave what was restored.")] = False,
+) -> int:
+    """Rehearse the restore: into a scratch folder and a scratch database, checked, then removed.
+
+    The running ownCloud is not touched. It tells how long the restore took (recovery time) and how
+    old the restored state was (recovery point), and writes the same into backup.state_dir/drill.
+    Exits with 18 when anything did not come back as it was. Fit for a monthly timer.
+
+    Examples:
+
+        ocsnap drill
+
+        ocsnap drill --scratch /mnt/large --snapshot 2026-11-01
+    """
+    from ocsnap.commands.context import state_dir  # noqa: PLC0415 - see session
+    from ocsnap.commands.document import document  # noqa: PLC0415 - see session
+    from ocsnap.commands.drill.drill import FOLDER, DrillOptions  # noqa: PLC0415 - see session
+    from ocsnap.commands.drill.drill import drill as run  # noqa: PLC0415 - see session
+    from ocsnap.commands.drill.written import write  # noqa: PLC0415 - see session
+
+    options = context.obj
+    with session(options) as world:
+        report = run(world, DrillOptions(snapshot=snapshot, scratch=scratch, keep=keep))
+        text = "\n".join(_lines(report))
+        told = json.dumps({"sound": report.sound, "report": document(report)}, indent=2)
+        report.files_of_report = write(
+            state_dir(world) / FOLDER, report.started, text=text, document=told
+        )
+    if options.json:
+        print_json({"sound": report.sound, "report": report})
+    else:
+        print_text("\n".join([text, *(f"Report: {path}" for path in report.files_of_report)]))
+    return int(ExitStatus.OK if report.sound else ExitStatus.UNSOUND)
+
+
+def _lines(report: DrillReport) -> Iterator[str]:
+    for problem in report.problems:
+        yield f"WRONG {problem}"
+    if report.cross_check is not None:
+        yield from cross_check_lines(report.cross_check)
+    for note in report.notes:
+        yield f"Note: {note}"
+    moment = datetime.fromtimestamp(report.started, UTC).astimezone()
+    yield f"Drill of {moment:%Y-%m-%d %H:%M:%S} on {report.host}, snapshot {report.snapshot[:8]}:"
+    yield f"  Files:          {report.files} entries, {units.size(report.size_bytes)}"
+    yield f"  Database:       {report.tables} tables, {report.rows} rows"
+    if report.recovery_seconds is None:
+        yield "  Recovery time:  not reached"
+    else:
+        parts = (
+            f"files {units.duration(report.files_seconds)}, "
+            f"database {units.duration(report.database_seconds)}"
+        )
+        yield f"  Recovery time:  {units.duration(report.recovery_seconds)} ({parts})"
+    yield f"  Recovery point: {units.duration(report.recovery_point_seconds)} before the drill"
+    if report.kept:
+        yield f"  Kept: {report.folder}, database {report.database}. Remove both yourself."
+    yield "All came back as it was." if report.sound else "Something is wrong: see above."

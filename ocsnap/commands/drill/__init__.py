@@ -1,0 +1,1 @@
+"""A rehearsal of the restore: everything comes back into scratch places, is checked, and goes."""
