@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 Value: TypeAlias = "int | float | str | bytes | None"
 """What a column holds: text as str where its bytes are UTF-8, times as text, else bytes."""
@@ -23,11 +23,16 @@ class DumpRows(Protocol):
 
     tables: frozenset[str]
 
-    def rows(self, table: str) -> Iterator[Row]:
+    def rows(
+        self, table: str, column: str = "", among: Collection[Value] = frozenset()
+    ) -> Iterator[Row]:
         """Read a table from its beginning, in bounded memory; it may be read again.
 
         Args:
             table: its name, one of `tables`.
+            column: a column to choose rows by, which is much quicker than to read them all; empty:
+                all rows.
+            among: what must stand there.
 
         Raises:
             DatabaseError: the dump is damaged.

@@ -215,6 +215,19 @@ def test_a_folder_is_merged(cloud: Cloud):
     assert (cloud.home / kept).read_text() == "a file in the place of the folder"
 
 
+def test_a_folder_in_the_place_of_a_file_is_replaced_or_kept(cloud: Cloud):
+    for wanted in (("--replace",), ()):
+        cloud.letter.unlink()
+        cloud.letter.mkdir()
+        (cloud.letter / "inside").write_text("x")
+        told = cloud.restore("--path", LETTER, *wanted)
+        assert cloud.letter.read_text() == "Dear Bob"
+        assert bool(told["kept"]) is not bool(wanted)
+    ((_, kept),) = told["kept"]
+    assert (cloud.home / kept / "inside").read_text() == "x"
+    assert len(list(cloud.letter.parent.iterdir())) == 2
+
+
 def test_a_dry_run_tells_each_file(cloud: Cloud):
     cloud.letter.write_text("Dear Carol")
     (cloud.home / "files" / "large.bin").unlink()

@@ -55,6 +55,16 @@ def test_what_is_written_is_read(rows: list[list[Value]]):
     assert found == [dict(zip(["a", "b`,c"], map(plain, row), strict=True)) for row in rows]
 
 
+@given(rows=st.lists(st.tuples(st.integers(0, 5), VALUES), min_size=1, max_size=9))
+def test_rows_can_be_chosen_by_a_column(rows: list[tuple[int, Value]]):
+    texts = [b"(" + b",".join(map(sql, row)) + b")" for row in rows]
+    statement = b"INSERT INTO `t` (`a`, `b`) VALUES\n" + b",\n".join(texts)
+    found = [row["a"] for row in rows_of(statement, "t.sql", "a", {1, 4})]
+    assert found == [number for number, _ in rows if number in {1, 4}]
+    with pytest.raises(DatabaseError):
+        list(rows_of(statement, "t.sql", "c", {1}))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -140,26 +140,38 @@ class Placing:
         with self._parent(action.parts[:-1], private) as folder:
             last = action.parts[-1]
             present = folder.look(last)
+            aside = None
             if present is not None:
-                self._give_way(action, present, folder, private)
-            if not _is_folder(private.look(name)) and folder.look(last) is None:
-                # Nothing that came there in this very moment is lost.
-                private.link(name, folder, last)
-            else:
-                private.rename(name, folder, last)
+                aside = self._give_way(action, present, folder, private)
+            try:
+                if not _is_folder(private.look(name)) and folder.look(last) is None:
+                    # Nothing that came there in this very moment is lost.
+                    private.link(name, folder, last)
+                else:
+                    private.rename(name, folder, last)
+            except BaseException:
+                if aside is not None:
+                    private.rename(aside, folder, last)
+                raise
         self.placed.paths.append(action.shown)
 
     def _give_way(
         self, action: Action, present: os.stat_result, folder: Folder, private: Folder
-    ) -> None:
-        """Keep what stands there under another name, or let it be replaced."""
+    ) -> bytes | None:
+        """Keep what stands there under another name, or let it be replaced.
+
+        Returns:
+            The name in private of what is to be replaced and cannot be by a renaming alone.
+        """
         last = action.parts[-1]
         planned = action.present
         unchanged = planned is not None and _mark(planned) == _mark(present)
         if self._target.replace and unchanged:
             if _is_folder(present) or action.entry.is_directory:
-                folder.rename(last, private, b"old-" + last[:200])
-            return  # a file is replaced by the renaming itself
+                aside = b"old-" + last[:200]
+                folder.rename(last, private, aside)
+                return aside
+            return None  # a file is replaced by the renaming itself
         free = conflict_name(last, self._target.stamp, lambda name: folder.look(name) is not None)
         if _is_folder(present) or action.entry.is_directory:
             folder.rename(last, folder, free)
@@ -168,6 +180,7 @@ class Placing:
             folder.link(last, folder, free)
         where = os.fsdecode(b"/".join((*action.parts[:-1], free)))
         self.placed.kept.append((action.shown, where))
+        return None
 
     def _parent(self, parts: tuple[bytes, ...], private: Folder) -> Folder:
         """Open the folder that something goes into; make what is missing on the way."""

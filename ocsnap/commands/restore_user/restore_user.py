@@ -125,7 +125,11 @@ class _Run:
         failure = self._scan(scanned)
         if self.rows is not None and failure is None:
             monitor.step("Bringing back rows")
-            self.done_rows += self.rows.bring_rest()
+            try:
+                self.done_rows += self.rows.bring_rest()
+            except BaseException:
+                monitor.note("The files are in their places, but no row was brought back.")
+                raise
         return self._outcome(
             actions, plan, placed, self.done_rows, scanned=scanned, failure=failure
         )

@@ -15,7 +15,7 @@ from ocsnap.database.mysql.script import ScriptReader
 from ocsnap.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from ocsnap.database.database import DumpReader
     from ocsnap.database.rows import Row, Value
@@ -53,36 +53,47 @@ class MysqlDumpRows:
         self._streams = {table.name: table.stream for table in read_manifest(reader).tables}
         self.tables = frozenset(self._streams)
 
-    def rows(self, table: str) -> Iterator[Row]:
+    def rows(
+        self, table: str, column: str = "", among: Collection[Value] = frozenset()
+    ) -> Iterator[Row]:
         """Read a table; see `DumpRows.rows`."""
         name = self._streams[table]
         script = ScriptReader(self._reader.chunks(name), name)
         for statement in script.statements():
             if statement.startswith(b"INSERT INTO "):
-                yield from rows_of(statement, name)
+                yield from rows_of(statement, name, column, among)
 
 
-def rows_of(statement: bytes, name: str) -> Iterator[Row]:
+def rows_of(
+    statement: bytes, name: str, column: str = "", among: Collection[Value] = frozenset()
+) -> Iterator[Row]:
     """Return the rows of an INSERT statement.
 
     Args:
         statement: the statement, without what ends it.
         name: the stream that it is from, for messages.
+        column: a column to choose rows by; empty: all rows.
+        among: what must stand there.
 
     Raises:
         DatabaseError: it is not as ocsnap writes them.
     """
     head, _, lines = statement.partition(b" VALUES\n")
     columns = column_names(head, name)
+    if column and column not in columns:
+        raise _odd(name)
+    place = columns.index(column) if column else -1
     texts = lines.split(b"\n")
     for number, text in enumerate(texts, 1):
         last = number == len(texts)
         if not last and not text.endswith(b","):
             raise _odd(name)
-        values = values_of(text if last else text[:-1], name)
-        if len(values) != len(columns):
+        tokens = _tokens(text if last else text[:-1], name)
+        if len(tokens) != len(columns):
             raise _odd(name)
-        yield dict(zip(columns, values, strict=True))
+        if place < 0 or _value(tokens[place], name) in among:
+            values = (_value(token, name) for token in tokens)
+            yield dict(zip(columns, values, strict=True))
 
 
 def column_names(head: bytes, name: str) -> list[str]:
@@ -108,10 +119,14 @@ def values_of(text: bytes, name: str) -> list[Value]:
     Raises:
         DatabaseError: it is not as ocsnap writes them.
     """
-    tokens = _VALUE.findall(text)
+    return [_value(token, name) for token in _tokens(text, name)]
+
+
+def _tokens(text: bytes, name: str) -> list[bytes]:
+    tokens: list[bytes] = _VALUE.findall(text)
     if b"(" + b",".join(tokens) + b")" != text:
         raise _odd(name)
-    return [_value(token, name) for token in tokens]
+    return tokens
 
 
 def _value(token: bytes, name: str) -> Value:

@@ -14,10 +14,10 @@ from ocsnap.errors import DatabaseError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from ocsnap.database.database import DumpReader
-    from ocsnap.database.rows import Row
+    from ocsnap.database.rows import Row, Value
 
 
 class SqliteDumpRows:
@@ -29,13 +29,17 @@ class SqliteDumpRows:
         self._path = path
         self.tables = tables
 
-    def rows(self, table: str) -> Iterator[Row]:
+    def rows(
+        self, table: str, column: str = "", among: Collection[Value] = frozenset()
+    ) -> Iterator[Row]:
         """Read a table; see `DumpRows.rows`."""
         with explained("reading the dump", self._path):
             cursor = self._connection.execute(f"SELECT * FROM {quoted(table)}")  # noqa: S608 - the name is quoted
-            names = [str(column[0]) for column in cursor.description]
+            names = [str(described[0]) for described in cursor.description]
+            place = names.index(column) if column else -1
             for row in cursor:
-                yield dict(zip(names, row, strict=True))
+                if place < 0 or row[place] in among:
+                    yield dict(zip(names, row, strict=True))
 
 
 @contextmanager

@@ -79,9 +79,7 @@ def bring_preferences(target: Target, user: str) -> None:
         user: the user's id.
     """
     key = ["userid", "appid", "configkey"]
-    for row in target.rows("preferences"):
-        if text_of(row["userid"]) != user:
-            continue
+    for row in target.rows("preferences", "userid", {user}):
         name = (text_of(row["appid"]), text_of(row["configkey"]))
         told = f"{name[0]} {name[1]}"
         if name in _SECRETS:

@@ -64,11 +64,9 @@ class FileIds:
             number_of(row["numeric_id"]): text_of(row["id"])
             for row in self._target.rows("storages")
         }
-        for row in self._target.rows("filecache"):
-            number = number_of(row["fileid"])
-            if number in wanted:
-                storage = storages.get(number_of(row["storage"]), "")
-                self._files[number] = _File(storage, text_of(row["path"]))
+        for row in self._target.rows("filecache", "fileid", wanted):
+            storage = storages.get(number_of(row["storage"]), "")
+            self._files[number_of(row["fileid"])] = _File(storage, text_of(row["path"]))
 
     def is_mine(self, number: int) -> bool:
         """Return whether a file was in the user's home."""

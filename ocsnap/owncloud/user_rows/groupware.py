@@ -73,15 +73,13 @@ class Groupware:
     def bring_contacts(self) -> None:
         """Bring back address books, contacts and with whom address books are shared."""
         cards = self._bring(ADDRESS_BOOKS)
-        for row in self._target.rows("cards_properties"):
-            card = cards.get(number_of(row["cardid"]))
-            if card is not None:
-                # They only serve to search for what stands in the card itself.
-                number, book = card
-                fitting = {k: v for k, v in row.items() if k != "id"}
-                self._target.add(
-                    "cards_properties", {**fitting, "cardid": number, "addressbookid": book}
-                )
+        for row in self._target.rows("cards_properties", "cardid", cards.keys()):
+            # They only serve to search for what stands in the card itself.
+            number, book = cards[number_of(row["cardid"])]
+            fitting = {k: v for k, v in row.items() if k != "id"}
+            self._target.add(
+                "cards_properties", {**fitting, "cardid": number, "addressbookid": book}
+            )
 
     def _bring(self, kind: Collection) -> dict[int, tuple[int, int]]:
         """Bring back collections and items.
@@ -100,10 +98,8 @@ class Groupware:
             key = ["principaluri", "uri"]
             numbers[old] = self._target.bring(kind.table, row, key, told=told, number="id")
         inserted: dict[int, tuple[int, int]] = {}
-        for row in self._target.rows(kind.item_table):
+        for row in self._target.rows(kind.item_table, kind.reference, numbers.keys()):
             old = number_of(row[kind.reference])
-            if old not in numbers:
-                continue
             row[kind.reference] = numbers[old]
             told = f"{kind.what} {text_of(row['uri'])} in {names[old]}"
             known_by = {name: row[name] for name in (kind.reference, "uri")}

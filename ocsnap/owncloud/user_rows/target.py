@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 Value: TypeAlias = "int | float | str | bytes | None"
 Row: TypeAlias = "dict[str, Value]"
@@ -22,8 +22,10 @@ class Dumped(Protocol):
 
     tables: frozenset[str]
 
-    def rows(self, table: str) -> Iterator[Row]:
-        """Read a table from its beginning."""
+    def rows(
+        self, table: str, column: str = "", among: Collection[Value] = frozenset()
+    ) -> Iterator[Row]:
+        """Read a table from its beginning, of which a column may choose rows."""
         ...
 
 
@@ -94,11 +96,19 @@ class Target:
         self._columns: dict[str, tuple[str, ...]] = {}
         self._next_number = 0
 
-    def rows(self, table: str) -> Iterator[Row]:
-        """Read a table of the dump; nothing where one of the two databases has it not."""
+    def rows(
+        self, table: str, column: str = "", among: Collection[Value] = frozenset()
+    ) -> Iterator[Row]:
+        """Read a table of the dump; nothing where one of the two databases has it not.
+
+        Args:
+            table: the table.
+            column: a column to choose rows by; empty: all rows.
+            among: what must stand there.
+        """
         name = self._prefix + table
         if name in self._dumped.tables and self.columns(table):
-            yield from self._dumped.rows(name)
+            yield from self._dumped.rows(name, column, among)
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Return the columns that a table has now; none where there is no such table."""
