@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -108,6 +109,7 @@ def _asker(monitor: Monitor, *, yes: bool) -> Callable[[UserRestorePlan], bool]:
         ]
         if plan.rows:
             lines.append(f"  {plan.rows} rows of the database are brought back.")
+        lines += [f"WARNING {doubt}" for doubt in plan.doubts]
         return is_confirmed(lines, "Go on?", monitor)
 
     return ask
@@ -140,12 +142,12 @@ def _lines(outcome: UserRestoreOutcome) -> Iterator[str]:
     if outcome.scan_failure is not None:
         rows = (
             " Rows were not brought back yet: start the restore again after."
-            if outcome.notes
+            if outcome.scanned == [outcome.user]
             else ""
         )
         yield (
             f"ownCloud did not take in the files: {outcome.scan_failure} When that is mended, run: "
-            f"occ files:scan --path={' '.join(outcome.scanned)}.{rows}"
+            f"occ files:scan --path={shlex.quote(outcome.scanned[0])}.{rows}"
         )
 
 

@@ -389,7 +389,8 @@ def test_a_config_that_root_owns_is_fine(foreign: Cloud):
     """Then nobody but root says where the data directory is, and its owner is that of files."""
     site = foreign.installation.site
     foreign.letter.unlink()
-    os.chown(site.config_path, 0, 0)
+    for path in (site.root, *site.root.rglob("*")):
+        os.chown(path, 0, 0)
     foreign.restore("--path", LETTER)
     assert foreign.letter.stat().st_uid == WWW_DATA
     os.chown(foreign.home, 4711, 4711)

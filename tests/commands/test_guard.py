@@ -14,6 +14,8 @@ from ocsnap.commands.context import connect
 from ocsnap.commands.restore.layout import Part
 from ocsnap.commands.restore.report import RestoreOptions
 from ocsnap.commands.restore.restore import restore
+from ocsnap.commands.restore_user.report import UserRestoreOptions
+from ocsnap.commands.restore_user.restore_user import restore_user
 from ocsnap.commands.snapshots import listing
 from ocsnap.errors import AlarmError, NoSnapshotError
 from ocsnap.repository.alarm import AlarmKind, demand_acknowledged
@@ -243,7 +245,12 @@ def test_who_restores_is_told_of_open_alarms_until_then(host: Host, tmp_path: Pa
         wanted = RestoreOptions(parts=parts, snapshot=snapshot, target=target)
         return restore(host.context(), wanted, lambda _: True).notes
 
-    assert notes(sound) == []
+    def notes_of_user(snapshot: str) -> list[str]:
+        wanted = UserRestoreOptions("alice", path="Letters", snapshot=snapshot, dry_run=True)
+        return restore_user(host.context(), wanted, lambda _: True).notes
+
+    assert notes(sound) == notes_of_user(sound) == []
+    assert notes_of_user(later) == notes(later)
     assert any(f"Snapshot {alarmed[:8]} raised an alarm" in note for note in notes(later))
     acknowledge(host.context(), [alarmed])
     assert notes(later) == []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ocsnap.commands.context import connect
 from ocsnap.commands.repository_lock import reader_lock
 from ocsnap.commands.snapshots import choose, readable
+from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.snapshot.listings import Listings
 
@@ -42,6 +43,10 @@ class Look:
         root = str(self.context.config.owncloud.root)
         own = [stored for stored in self.snapshots if stored.snapshot.owncloud.root == root]
         return own or self.snapshots
+
+    def doubts(self, chosen: StoredSnapshot) -> list[str]:
+        """Say why a snapshot may hold what an accident or an attack has left; see `doubts`."""
+        return doubts(self.repository, self.snapshots, chosen, self.context.monitor)
 
     def choose(self, wanted: str) -> StoredSnapshot:
         """Return the snapshot that is named.

@@ -81,7 +81,7 @@ def restore_outside(look: Look, options: UserRestoreOptions, to: Path) -> UserRe
         scanned=[],
         scan_failure=None,
         rows=[],
-        notes=[],
+        notes=look.doubts(stored),
         seconds=clock.monotonic() - began,
     )
 

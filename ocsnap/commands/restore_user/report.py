@@ -82,6 +82,7 @@ class UserRestorePlan(msgspec.Struct, frozen=True, kw_only=True):
         size_bytes: bytes that are restored.
         rows: rows that are inserted or changed.
         replace: whether what stands there is replaced instead of kept.
+        doubts: why the snapshot may hold what an accident or an attack has left.
     """
 
     snapshot: str
@@ -92,6 +93,7 @@ class UserRestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     rows: int
     replace: bool
+    doubts: list[str]
 
 
 class UserRestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):

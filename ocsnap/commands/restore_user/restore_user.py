@@ -104,6 +104,7 @@ class _Run:
     known: bool
     rows: RowRestore | None
     folder: Path
+    doubts: list[str]
     began: float
     done_rows: list[RowAction] = field(default_factory=list)
 
@@ -161,6 +162,7 @@ class _Run:
             size_bytes=sum(action.entry.size_bytes for action in wanted),
             rows=sum(row.act in _CHANGES for row in rows),
             replace=self.options.replace,
+            doubts=self.doubts,
         )
 
     def _place(self, actions: list[Action]) -> Placed:
@@ -235,7 +237,7 @@ class _Run:
             scanned=scanned,
             scan_failure=failure,
             rows=rows,
-            notes=[] if self.rows is None else self.rows.notes(),
+            notes=[*self.doubts, *(() if self.rows is None else self.rows.notes())],
             seconds=self.look.context.clock.monotonic() - self.began,
         )
 
@@ -279,6 +281,7 @@ def _prepare(opened: Look, options: UserRestoreOptions, folder: Path, stack: Exi
         known=known,
         rows=None,
         folder=folder,
+        doubts=opened.doubts(stored),
         began=began,
     )
     if not parts:
