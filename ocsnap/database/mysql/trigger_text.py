@@ -50,7 +50,9 @@ def _without_order(body: bytes) -> bytes:
     first = next(tokens, None)
     if first is None or first.group().upper() not in _ORDER_WORDS:
         return body.strip()
-    other = next(tokens)
+    other = next(tokens, None)
+    if other is None:
+        raise DatabaseError("The database server shows a trigger that follows nothing.")
     return body[other.end() :].strip()
 
 
