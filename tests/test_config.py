@@ -23,6 +23,7 @@ SNAPSHOT = {
     "snapshot_cleanup_command": ["/usr/local/sbin/remove-snapshot"],
     "snapshot_path": "/mnt/snapshot/owncloud/data",
 }
+OBJECT_LOCK = {"object_lock_mode": "compliance", "object_lock_days": 30}
 NO_FINGERPRINT = "encryption.{}: '{}' is no whole fingerprint. See: gpg --fingerprint."
 SMALLEST: dict[str, dict[str, Any]] = {
     "owncloud": {"root": "/var/www/owncloud"},
@@ -90,6 +91,8 @@ def test_what_the_sample_shows_is_the_default_or_a_sound_example(section: str, k
     document = with_key(section, key, value)
     if key == "passphrase_env":
         del document["encryption"]["passphrase_file"]
+    if key.startswith("object_lock_"):
+        document["repository"] |= {"url": "s3://b", **OBJECT_LOCK, key: value}
     if key.startswith("snapshot_"):
         document["backup"] = {**SNAPSHOT, key: value}  # they belong together
     parsed = getattr(getattr(parse(document, source="sample"), section), key)
@@ -106,6 +109,17 @@ def test_defaults_need_three_lines():
     assert config.owncloud.occ is None
     assert config.database.kind is None
     assert config.backup.state_dir == Path("/var/lib/ocsnap")
+
+
+@pytest.mark.parametrize("key", OBJECT_LOCK)
+def test_the_keys_of_an_object_lock_belong_together(key: str):
+    repository = {"url": "s3://b", key: OBJECT_LOCK[key]}
+    assert "belong together" in refusal({**SMALLEST, "repository": repository})
+
+
+def test_objects_on_a_disk_cannot_be_locked():
+    repository = {**SMALLEST["repository"], **OBJECT_LOCK}
+    assert "only objects in S3" in refusal({**SMALLEST, "repository": repository})
 
 
 def test_public_key_mode_needs_no_passphrase():

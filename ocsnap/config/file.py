@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from ocsnap.config.private_file import read_private
-from ocsnap.config.sections import Config, EncryptionConfig
+from ocsnap.config.sections import Config, EncryptionConfig, RepositoryConfig
 from ocsnap.config.wording import keys, plain, sections, word
 from ocsnap.errors import ConfigError
 
@@ -121,6 +121,7 @@ def parse(raw: Mapping[str, Any], *, source: str) -> Config:
         raise ConfigError(f"{source}: {plain(str(error))}.") from None
     _check_encryption(config.encryption, source)
     _check_url(config.repository.url, source)
+    _check_object_lock(config.repository, source)
     return config
 
 
@@ -178,6 +179,20 @@ def _check_encryption(encryption: EncryptionConfig, source: str) -> None:
                 f"{source}: encryption.{key}: {fingerprint!r} is no whole fingerprint.",
                 hint="See: gpg --fingerprint.",
             )
+
+
+def _check_object_lock(repository: RepositoryConfig, source: str) -> None:
+    mode, days = repository.object_lock_mode, repository.object_lock_days
+    if (mode is None) != (days is None):
+        raise ConfigError(
+            f"{source}: repository.object_lock_mode and object_lock_days belong together.",
+            hint="Set both, or none.",
+        )
+    if mode is not None and not repository.url.startswith("s3://"):
+        raise ConfigError(
+            f"{source}: repository.object_lock_mode: only objects in S3 can be locked.",
+            hint="Take it and object_lock_days away.",
+        )
 
 
 def _check_url(url: str, source: str) -> None:

@@ -64,6 +64,9 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
         secret_access_key_file: file whose first line is the secret of that key.
         profile: a profile of ~/.aws/config.
         ca_file: certificates to trust instead of the system's, for stores with their own.
+        object_lock_mode: whether a right of its own ends the lock before its time (governance) or
+            nothing (compliance); None: objects are not locked.
+        object_lock_days: how long nobody can remove what a restore needs; days.
     """
 
     url: Text
@@ -73,6 +76,8 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
     secret_access_key_file: Path | None = None
     profile: Text | None = None
     ca_file: Path | None = None
+    object_lock_mode: Literal["governance", "compliance"] | None = None
+    object_lock_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
 
 
 class EncryptionConfig(Section, frozen=True, kw_only=True):

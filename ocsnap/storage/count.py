@@ -99,6 +99,11 @@ class Counting(Decorator):
         with self._lock:
             self.deleted_objects += len(given)
 
+    def protect(self, name: str) -> None:
+        """Lock an object anew; see `Storage.protect`."""
+        self.add_request()
+        super().protect(name)
+
     def check(self) -> None:
         """Prove that the storage works; see `Storage.check`."""
         self.add_request()

@@ -45,6 +45,10 @@ class Decorator:
         """Pass on `Storage.delete_all`."""
         self._storage.delete_all(names)
 
+    def protect(self, name: str) -> None:
+        """Pass on `Storage.protect`."""
+        self._storage.protect(name)
+
     def check(self) -> None:
         """Pass on `Storage.check`."""
         self._storage.check()

@@ -36,29 +36,31 @@ def open_storage(config: RepositoryConfig, *, clock: Clock, random: randomness.R
     Raises:
         ConfigError: the URL names no place for a storage, or the key's secret cannot be read.
     """
-    retrying = Retrying(_open_backend(config), clock=clock, random=random)
+    retrying = Retrying(_open_backend(config, clock), clock=clock, random=random)
     counting = Counting(retrying)
     retrying.on_retry = lambda _: counting.add_request()
     return counting
 
 
-def _open_backend(config: RepositoryConfig) -> Storage:
+def _open_backend(config: RepositoryConfig, clock: Clock) -> Storage:
     path = unquote(config.url.removeprefix("file://"))
     if config.url.startswith("file:///") and path.strip("/"):
         return LocalStorage(Path(path))
     if config.url.startswith("s3://"):
-        return _open_s3(config)
+        return _open_s3(config, clock)
     raise ConfigError(
         f"repository.url: {config.url!r} is no place for backups.",
         hint="Write s3://bucket/prefix or file:///folder.",
     )
 
 
-def _open_s3(config: RepositoryConfig) -> Storage:
+def _open_s3(config: RepositoryConfig, clock: Clock) -> Storage:
     # boto3 takes a tenth of a second to import: only who needs it waits for it.
     from ocsnap.storage.bucket import configured_bucket  # noqa: PLC0415 # as above
+    from ocsnap.storage.object_lock import configured_lock  # noqa: PLC0415 # as above
     from ocsnap.storage.s3 import S3Storage  # noqa: PLC0415 # as above
     from ocsnap.storage.s3_client import make_client  # noqa: PLC0415 # as above
 
     bucket = configured_bucket(config)
-    return S3Storage(make_client(config, amazon=bucket.amazon), bucket)
+    lock = configured_lock(config, clock.now)
+    return S3Storage(make_client(config, amazon=bucket.amazon), bucket, lock)

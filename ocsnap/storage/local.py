@@ -147,6 +147,10 @@ class LocalStorage:
         if failed is not None:
             raise failed
 
+    def protect(self, name: str) -> None:
+        """Do nothing: there is no lock that its owner could not lift; see `Storage.protect`."""
+        checked(name)
+
     def check(self) -> None:
         """Prove that the folder can be read, or that its parent stands; see `Storage.check`."""
         with self._explained("list", ""):

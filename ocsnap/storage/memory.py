@@ -80,6 +80,10 @@ class MemoryStorage:
         for name in [checked(name) for name in names]:
             self.delete(name)
 
+    def protect(self, name: str) -> None:
+        """Do nothing: there is no lock that its owner could not lift; see `Storage.protect`."""
+        checked(name)
+
     def check(self) -> None:
         """Find nothing wrong, ever."""
 

@@ -122,6 +122,10 @@ class Retrying(Decorator):
         given = [*names]
         self._repeat(lambda: self._storage.delete_all(given))
 
+    def protect(self, name: str) -> None:
+        """Lock an object anew; see `Storage.protect`."""
+        self._repeat(lambda: self._storage.protect(name))
+
     def check(self) -> None:
         """Prove that the storage works; see `Storage.check`. Repeated only once."""
         self._repeat(self._storage.check, attempts=min(CHECK_ATTEMPTS, self._attempts))

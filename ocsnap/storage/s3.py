@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from ocsnap.errors import OcsnapError
     from ocsnap.storage.bucket import Bucket
+    from ocsnap.storage.object_lock import ObjectLock
     from ocsnap.storage.storage import Buffer
 
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
@@ -80,6 +81,10 @@ class S3Client(Protocol):
         """Ask for a page of a listing."""
         ...
 
+    def put_object_retention(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
+        """Lock an object."""
+        ...
+
     def head_bucket(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 # boto3's are untyped
         """Ask about the bucket."""
         ...
@@ -92,15 +97,17 @@ class S3Client(Protocol):
 class S3Storage:
     """Keeps objects in a bucket, under a prefix, each put in one request."""
 
-    def __init__(self, client: S3Client, bucket: Bucket) -> None:
+    def __init__(self, client: S3Client, bucket: Bucket, lock: ObjectLock | None = None) -> None:
         """Use a bucket; nothing is sent yet.
 
         Args:
             client: a client from `make_client`; closed with the storage.
             bucket: where to keep the objects.
+            lock: how objects are locked when they are put.
         """
         self._client = client
         self._bucket = bucket
+        self._lock = lock
         self._explainer = Explainer(bucket)
 
     def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
@@ -246,6 +253,15 @@ class S3Storage:
                 failures.append(error)
         return failures
 
+    def protect(self, name: str) -> None:
+        """Lock an object anew; see `Storage.protect`."""
+        request = self._object(name)
+        if self._lock is None:
+            return
+        retention = {"Mode": self._lock.mode, "RetainUntilDate": self._lock.until()}
+        with self._explained(name):
+            self._client.put_object_retention(**request, Retention=retention)
+
     def check(self) -> None:
         """Ask for one object's name, and Amazon for the bucket's region; see `Storage.check`."""
         # Not HEAD: its answers have no body, and so no word on what is wrong.
@@ -271,7 +287,10 @@ class S3Storage:
             md5 = hashlib.md5(data, usedforsecurity=False)
             checksum = {"ContentMD5": _base64(md5.digest())}
         with Body(data) as body:
-            return self._client.put_object(**self._object(name), Body=body, **checksum, **condition)
+            request = {**self._object(name), **checksum, **condition}
+            if self._lock is not None:
+                request |= self._lock.headers(name)
+            return self._client.put_object(**request, Body=body)
 
     def _page(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._explained(""):

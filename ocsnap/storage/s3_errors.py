@@ -78,6 +78,9 @@ _BROKEN = (
 _CLOCK_WORDS = "difference between the request time"
 """rclone calls a request from the past AccessDenied, with S3's own words on the time."""
 
+_NO_LOCKS = re.compile("missing Object ?Lock ?Configuration")
+"""Amazon's words, under the code InvalidRequest that stands for much else."""
+
 _TRUST = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "doesn't match")
 _CONNECTION = re.compile(r"^AWSHTTPS?Connection\([^)]*\): ")
 
@@ -250,6 +253,13 @@ class Explainer:
             return StorageError(
                 f"{self._bucket.endpoint}: rejects requests since this machine's clock is wrong.",
                 hint="Set the clock (timedatectl set-ntp true), then try again.",
+                name=answer.name,
+            )
+        if _NO_LOCKS.search(answer.message):
+            return StorageError(
+                f"The bucket {self._bucket.name} locks no objects.",
+                hint="Make one with object lock, see docs/bucket.md, or take object_lock_mode and"
+                " object_lock_days away.",
                 name=answer.name,
             )
         if answer.code in _TRANSIENT or answer.status in _TRANSIENT_STATUS:

@@ -178,6 +178,21 @@ class Storage(Protocol):
         """
         ...
 
+    def protect(self, name: str) -> None:
+        """Lock an object anew, from now on, where objects are locked when they are put.
+
+        A storage that cannot lock, or is not told to, does nothing. A lock is never shortened.
+
+        Args:
+            name: the object's name.
+
+        Raises:
+            ObjectMissingError: there is no object of that name.
+            AccessDeniedError: the key may not lock.
+            StorageError: it could not be locked.
+        """
+        ...
+
     def check(self) -> None:
         """Prove that the storage can be reached and read, and else say what is wrong.
 

@@ -251,3 +251,10 @@ def test_many_threads_put_the_same_object(storage: Storage, request: pytest.Fixt
         assert len([*pool.map(lambda _: put(storage, NAME), range(16))]) == 16
     assert storage.get(NAME) == DATA
     assert names(storage.list()) == [NAME]
+
+
+def test_protecting_what_is_there_changes_nothing(storage: Storage):
+    """Whether it locks anything is a matter of its settings; see tests/commands."""
+    put(storage)
+    storage.protect(NAME)
+    assert storage.get(NAME) == DATA

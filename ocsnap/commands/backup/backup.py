@@ -18,6 +18,7 @@ from ocsnap.commands.backup.file_passes import FilePasses
 from ocsnap.commands.backup.file_system_snapshot import FileSystemSnapshot
 from ocsnap.commands.backup.guard import Guard
 from ocsnap.commands.backup.owners import group_names, user_names
+from ocsnap.commands.backup.protection import renew_locks
 from ocsnap.commands.backup.report import BackupReport
 from ocsnap.commands.backup.sources import config_source, own_folders, refuse_inside
 from ocsnap.commands.backup.stored_dump import StoredDump, store_dump
@@ -213,6 +214,8 @@ class _Backup:
         )
         stored = commit(repository, snapshot, lock=self.lock, monitor=context.monitor)
         repository.trim_cache(snapshot)
+        if note := renew_locks(context, repository, first=not self.earlier):
+            self.notes.append(note)
         return self._report(stored, dumped, window)
 
     def _alarms(
