@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,12 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from ocsnap.cli.ages import age
+from ocsnap.cli.detach import detach as start_detached
+from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
-from ocsnap.errors import ExitStatus
+from ocsnap.errors import BusyError, ExitStatus
 
 if TYPE_CHECKING:
+    from ocsnap.cli.options import GlobalOptions
+    from ocsnap.commands.backup.backup import BackupOptions
     from ocsnap.commands.backup.report import BackupReport
+    from ocsnap.commands.context import Context
     from ocsnap.commands.reporting.reporter import Told
 
 
@@ -40,15 +47,32 @@ def backup(
         Path | None,
         typer.Option("--snapshot-path", help="Where the data directory is in the snapshot."),
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Go on without this terminal, once all is checked.")
+    ] = False,
+    if_older_than: Annotated[
+        float | None,
+        typer.Option(
+            "--if-older-than",
+            help="Only if the last snapshot made here is older than this: 20h, 1d12h.",
+            parser=age,
+            metavar="AGE",
+        ),
+    ] = None,
 ) -> int:
     """Make a snapshot: freeze ownCloud, dump its database, store what changed, lift the freeze.
 
-    Exits with 3 when the snapshot was made but files are missing from it, and with 17 when so much
-    is lost or changed since the one before that it may be an accident or an attack.
+    Exits with 3 when the snapshot was made but files are missing from it, with 17 when so much is
+    lost or changed since the one before that it may be an accident or an attack, and at once with
+    12 when another ocsnap is at work. With --quiet nothing is printed unless something is wrong.
 
     Examples:
 
         ocsnap backup
+
+        ocsnap backup --detach
+
+        ocsnap --quiet backup --if-older-than 20h
 
         ocsnap -c /etc/ocsnap/test.toml --json backup
     """
@@ -64,12 +88,18 @@ def backup(
         snapshot_cleanup_command=tuple(shlex.split(snapshot_cleanup_command or "")),
         snapshot_path=snapshot_path,
     )
+    if detach:
+        return start_detached(options, "backup", _arguments(options, wanted))
     with session(options) as world:
+        if if_older_than is not None:
+            status = _look_first(world, options, if_older_than)
+            if status is not None:
+                return int(status)
         done = reported(world, Operation.BACKUP, lambda: run(world, wanted), _told)
     report = done.result
     if options.json:
         print_json(report)
-    else:
+    elif options.verbosity is not Verbosity.QUIET or report.exit_status:
         print_text(_text(report))
     return int(done.status)
 
@@ -78,13 +108,45 @@ def _told(report: BackupReport) -> Told:
     from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
 
     figures: dict[str, Any] = msgspec.to_builtins(report)
-    return Told(_status(report), _text(report), figures, report.failed_hooks)
+    return Told(report.exit_status, _text(report), figures, report.failed_hooks)
 
 
-def _status(report: BackupReport) -> ExitStatus:
-    if report.alarms:
-        return ExitStatus.ALARM
-    return ExitStatus.INCOMPLETE if report.statistics.errors else ExitStatus.OK
+def _look_first(world: Context, options: GlobalOptions, age_seconds: float) -> ExitStatus | None:
+    """Look whether a backup is wanted; None: it is, and nobody is at it yet."""
+    from ocsnap.commands.runs.due import is_due, runs_since  # noqa: PLC0415 - see session
+    from ocsnap.commands.unlock import unlock  # noqa: PLC0415 - see session
+
+    since_seconds = runs_since(world)
+    if since_seconds is not None and since_seconds < age_seconds:
+        # A first one takes its time: whoever looks in once an hour need not tell of it each time.
+        if options.verbosity is not Verbosity.QUIET or options.json:
+            raise BusyError("A backup is at work already.", hint="See: ocsnap status.")
+        return ExitStatus.BUSY
+    if is_due(world, age_seconds):
+        return None
+    # What was forgotten is lifted also here; what somebody at work holds, he will lift himself.
+    with contextlib.suppress(BusyError):
+        unlock(world)
+    if options.json:
+        print_json({"skipped": "The last snapshot is young enough."})
+    else:
+        world.monitor.note("The last snapshot is young enough.")
+    return ExitStatus.OK
+
+
+def _arguments(options: GlobalOptions, wanted: BackupOptions) -> list[str]:
+    """Return the command line of a run with these options."""
+    arguments = ["--verbose"] if options.verbosity is Verbosity.VERBOSE else []
+    if wanted.maintenance is False:
+        arguments.append("--no-maintenance")
+    for name, command in (
+        ("--snapshot-command", wanted.snapshot_command),
+        ("--snapshot-cleanup-command", wanted.snapshot_cleanup_command),
+    ):
+        arguments += [name, shlex.join(command)] if command else []
+    if wanted.snapshot_path is not None:
+        arguments += ["--snapshot-path", str(wanted.snapshot_path)]
+    return arguments
 
 
 def _text(report: BackupReport) -> str:

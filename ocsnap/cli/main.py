@@ -133,6 +133,7 @@ def _register() -> None:
         restore,
         snapshots,
         stats,
+        status,
         unlock,
         verify,
     )
@@ -155,6 +156,7 @@ def _register() -> None:
         acknowledge,
         notify,
         unlock,
+        status,
     ):
         module.register(app)
 

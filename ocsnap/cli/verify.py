@@ -10,9 +10,9 @@ import typer
 
 from ocsnap import units
 from ocsnap.cli.cross_check_text import cross_check_lines
+from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
-from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
                 "cross_check": report.cross_check,
             }
         )
-    else:
+    elif options.verbosity is not Verbosity.QUIET or done.status:
         print_text("\n".join(_all_lines(report)))
     return int(done.status)
 
@@ -101,10 +101,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
 def _told(report: VerifyReport) -> Told:
     from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
 
-    status = ExitStatus.OK if report.sound else ExitStatus.UNSOUND
-    if not report.repository.sound:
-        status = ExitStatus.DAMAGED
-    return Told(status, "\n".join(_all_lines(report)), msgspec.to_builtins(report))
+    return Told(report.exit_status, "\n".join(_all_lines(report)), msgspec.to_builtins(report))
 
 
 def _share(text: str) -> float:

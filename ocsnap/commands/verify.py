@@ -15,9 +15,10 @@ from ocsnap.commands.cross_check.report import CrossCheckReport, unreadable
 from ocsnap.commands.cross_check.repository_files import RepositoryFiles
 from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.repository_lock import reader_lock
+from ocsnap.commands.runs.recorder import recorded
 from ocsnap.commands.snapshots import choose, readable
 from ocsnap.database.open import open_rows
-from ocsnap.errors import DamagedError, DatabaseError, ObjectMissingError
+from ocsnap.errors import DamagedError, DatabaseError, ExitStatus, ObjectMissingError
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.rotation import Coverage, Rotation
 from ocsnap.repository.selector import LATEST
@@ -67,6 +68,13 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing is wrong."""
         return self.repository.sound and (self.cross_check is None or self.cross_check.sound)
 
+    @property
+    def exit_status(self) -> ExitStatus:
+        """What the command line exits with."""
+        if not self.repository.sound:
+            return ExitStatus.DAMAGED
+        return ExitStatus.OK if self.sound else ExitStatus.UNSOUND
+
 
 def verify(context: Context, options: VerifyOptions) -> VerifyReport:
     """Check the repository.
@@ -84,15 +92,21 @@ def verify(context: Context, options: VerifyOptions) -> VerifyReport:
     """
     demand(context, HookPoint.BEFORE_VERIFY)
     with (
-        closing(connect(context).repository) as repository,
+        recorded(context, state_dir(context), "verify") as record,
+        closing(connect(record.context).repository) as repository,
         reader_lock(repository, Purpose.VERIFY, context.random, context.monitor),
     ):
-        run = _Verification(context, options, repository)
-        if options.share is None:
-            return run.run(None)
-        folder = state_dir(context) / repository.id
-        with closing(Rotation(folder, options.share)) as rotation:
-            return run.run(rotation)
+        report = _rotated(_Verification(record.context, options, repository))
+        record.conclude(report.exit_status)
+        return report
+
+
+def _rotated(run: _Verification) -> VerifyReport:
+    if run.options.share is None:
+        return run.run(None)
+    folder = state_dir(run.context) / run.repository.id
+    with closing(Rotation(folder, run.options.share)) as rotation:
+        return run.run(rotation)
 
 
 @dataclass

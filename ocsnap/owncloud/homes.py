@@ -73,6 +73,25 @@ def homes(query: Query, instance: Instance) -> list[Home]:
     ]
 
 
+def expected_bytes(query: Query, prefix: str) -> int:
+    """Return about how much lies in all homes, as ownCloud counts it.
+
+    Args:
+        query: asks the instance's database.
+        prefix: the tables' prefix.
+
+    Returns:
+        A number of bytes; what ownCloud has not looked into is not in it.
+    """
+    rows = query(
+        f"SELECT SUM(f.size) FROM `{prefix}filecache` f"  # noqa: S608 - the prefix is checked
+        f" JOIN `{prefix}storages` s ON s.numeric_id = f.storage"
+        f" WHERE f.path_hash = '{_ROOT_HASH}' AND f.size > 0 AND s.id LIKE 'home::%'"
+    )
+    total = rows[0][0] if rows else None
+    return 0 if total is None else int(str(total))
+
+
 def open_uploads(query: Query, prefix: str, *, now: float) -> list[str]:
     """List the exclusive locks: uploads and other writes that go on at this moment.
 

@@ -29,6 +29,7 @@ from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.repository_lock import repository_lock
 from ocsnap.commands.restore.undo import refuse_pieces
 from ocsnap.commands.run_lock import run_lock
+from ocsnap.commands.runs.recorder import recorded
 from ocsnap.commands.site import open_site, site_findings
 from ocsnap.commands.unlock import unlock
 from ocsnap.errors import ConfigError
@@ -91,7 +92,12 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
         OcsnapError: no snapshot was made; ownCloud is as it was before.
     """
     folder = state_dir(context)
-    with run_lock(folder, "a backup"), ExitStack() as stack:
+    with (
+        run_lock(folder, "a backup"),
+        recorded(context, folder, "backup") as record,
+        ExitStack() as stack,
+    ):
+        context = record.context
         context.monitor.step("Checking")
         demand(context, HookPoint.BEFORE_BACKUP)
         # First of all: users may be locked out since an ocsnap died, and config.php says so too.
@@ -111,6 +117,7 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
         with repository_lock(opened.repository, Purpose.BACKUP, context.random) as lock:
             run = _Backup(context, site, opened, spool, snapshot, lock, notes=warnings(found))
             report = run.run(options)
+        record.conclude(report.exit_status, snapshot=report.snapshot)
         return _pruned(context, opened, report)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from ocsnap.commands.backup.sources import data_sources
 from ocsnap.errors import LocalIOError
-from ocsnap.owncloud.homes import homes
+from ocsnap.owncloud.homes import expected_bytes, homes
 from ocsnap.owncloud.special.encryption import read_encryption
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.archiver import Archiver
@@ -78,9 +78,13 @@ class FilePasses:
             monitor: is told of the progress; a file that changes meanwhile is no problem yet.
         """
         left_bytes = None
+        total_bytes = None if self.roots else self._expected_bytes()
         for number in range(self.context.config.backup.live_passes):
             name = "Storing what has changed while users go on working"
-            monitor.step(name if number == 0 else f"{name}, pass {number + 1}")
+            if number == 0:
+                monitor.step(name, total_bytes=total_bytes)
+            else:
+                monitor.step(f"{name}, pass {number + 1}")
             self.once(monitor, tries_again=False)
             self.repository.writer.flush()
             shrinking = left_bytes is None or self.latest_bytes < left_bytes * SHRINKING_SHARE
@@ -152,6 +156,11 @@ class FilePasses:
         if read_at is None:
             return listed
         return [_moved(source, data_dir, read_at) for source in listed]
+
+    def _expected_bytes(self) -> int | None:
+        """Return about how much a first backup reads; it takes hours, and people wait for it."""
+        site = self.site
+        return expected_bytes(site.database.query, site.instance.table_prefix) or None
 
     def _archive(self, archiver: Archiver, source: Source) -> Archived | None:
         """Archive one folder; return None if it is a home that is gone by now."""

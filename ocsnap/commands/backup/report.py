@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from ocsnap.errors import ExitStatus
 from ocsnap.repository.alarm import Alarm
 from ocsnap.repository.prune_report import PruneReport
 from ocsnap.snapshot.statistics import Statistics
@@ -93,3 +94,10 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     alarms: tuple[Alarm, ...] = ()
     open_alarms: tuple[str, ...] = ()
     prune: PruneReport | None = None
+
+    @property
+    def exit_status(self) -> ExitStatus:
+        """What the command line exits with."""
+        if self.alarms:
+            return ExitStatus.ALARM
+        return ExitStatus.INCOMPLETE if self.statistics.errors else ExitStatus.OK

@@ -40,10 +40,11 @@ from ocsnap.commands.restore.room import check_room
 from ocsnap.commands.restore.switchover import Switchover
 from ocsnap.commands.restore.undo import settle
 from ocsnap.commands.run_lock import run_lock
+from ocsnap.commands.runs.recorder import recorded
 from ocsnap.commands.site import open_site
 from ocsnap.commands.snapshots import readable
 from ocsnap.config import UNKNOWN_ROOT
-from ocsnap.errors import RefusedError
+from ocsnap.errors import ExitStatus, RefusedError
 from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.selector import select
@@ -83,7 +84,8 @@ def restore(
     if options.devices and not context.superuser:
         raise RefusedError("Only root can make devices.", hint="Run as root, or without --devices.")
     folder = state_dir(context)
-    with run_lock(folder, "a restore"):
+    with run_lock(folder, "a restore"), recorded(context, folder, "restore") as record:
+        context = record.context
         if not options.dry_run:
             settle(context, folder)
         opened = connect(context)
@@ -97,7 +99,9 @@ def restore(
             stored = _choose(found, context, options)
             doubted = doubts(repository, found, stored, context.monitor)
             run = _Restore(context, options, folder, repository, stored, doubted)
-            return run.run(confirm, lambda: opened.traffic.got_bytes)
+            outcome = run.run(confirm, lambda: opened.traffic.got_bytes)
+            record.conclude(ExitStatus.DAMAGED if outcome.failed else ExitStatus.OK)
+            return outcome
 
 
 @dataclass
