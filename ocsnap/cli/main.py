@@ -138,6 +138,7 @@ def _register() -> None:
         verify,
     )
     from ocsnap.cli.browse import cat, diff, find, ls  # noqa: PLC0415 - the same
+    from ocsnap.cli.setup import schedule  # noqa: PLC0415 - the same
 
     for module in (
         backup,
@@ -157,6 +158,7 @@ def _register() -> None:
         notify,
         unlock,
         status,
+        schedule,
     ):
         module.register(app)
 

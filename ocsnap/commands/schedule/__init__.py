@@ -1,0 +1,1 @@
+"""`ocsnap schedule`: backups that come by themselves, by systemd or by cron."""
