@@ -138,7 +138,7 @@ def _register() -> None:
         verify,
     )
     from ocsnap.cli.browse import cat, diff, find, ls  # noqa: PLC0415 - the same
-    from ocsnap.cli.setup import schedule  # noqa: PLC0415 - the same
+    from ocsnap.cli.setup import doctor, init, recovery_sheet, schedule  # noqa: PLC0415 - the same
 
     for module in (
         backup,
@@ -158,6 +158,9 @@ def _register() -> None:
         notify,
         unlock,
         status,
+        init,
+        doctor,
+        recovery_sheet,
         schedule,
     ):
         module.register(app)

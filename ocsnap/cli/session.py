@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.context import Context
+    from ocsnap.config import Config
     from ocsnap.config.sections import LogConfig
     from ocsnap.monitor import Monitor
 
@@ -40,12 +41,30 @@ def session(options: GlobalOptions, *, local: bool = False) -> Iterator[Context]
     Raises:
         ConfigError: the configuration is missing or wrong.
     """
+    given = options.bare.config(local=local)
+    config = given or load(locate(options.config, os.environ))
+    with session_of(options, config, adopts_recipients=given is not None) as world:
+        yield world
+
+
+@contextmanager
+def session_of(
+    options: GlobalOptions, config: Config, *, adopts_recipients: bool = False
+) -> Iterator[Context]:
+    """Give a command its world.
+
+    Args:
+        options: what was said before the command's name.
+        config: the configuration, which need not stand in a file yet.
+        adopts_recipients: see `Context`.
+
+    Yields:
+        The context.
+    """
     # Importing the commands takes the longest part of a start; `--help` does without.
     from ocsnap.commands.context import Context  # noqa: PLC0415 - as above
 
     bound_memory()
-    given = options.bare.config(local=local)
-    config = given or load(locate(options.config, os.environ))
     # Children inherit the environment, and none of them needs the passphrase.
     variable = config.encryption.passphrase_env
     taken = os.environ.pop(variable, None) if variable is not None else None
@@ -60,7 +79,7 @@ def session(options: GlobalOptions, *, local: bool = False) -> Iterator[Context]
             host=socket.gethostname(),
             superuser=os.geteuid() == 0,
             passphrase=passphrase,
-            adopts_recipients=given is not None,
+            adopts_recipients=adopts_recipients,
         )
 
 

@@ -176,6 +176,25 @@ def snapshot_name(started: float, digest: str) -> str:
     return f"{FOLDER}{datetime.fromtimestamp(started, UTC):{_TIME}}-{digest}.gpg"
 
 
+def time_of(name: str) -> float:
+    """Return when the backup began whose snapshot has this name, to the second.
+
+    Args:
+        name: the object's name.
+
+    Returns:
+        Seconds since the epoch.
+
+    Raises:
+        DamagedError: it is not the name of a snapshot.
+    """
+    moment = name.removeprefix(FOLDER).partition("-")[0]
+    try:
+        return datetime.strptime(moment, _TIME).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise DamagedError(f"{name} is not the name of a snapshot.", name=name) from None
+
+
 def id_of(name: str) -> str:
     """Return the id that stands in the name of a snapshot's object.
 

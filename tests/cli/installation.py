@@ -129,6 +129,7 @@ class Installation:
 
 def install(folder: Path, **site: Any) -> Installation:  # noqa: ANN401 # make_site knows them
     """Make a small ownCloud with SQLite, its data directory elsewhere, and a folder for backups."""
+    folder.mkdir(exist_ok=True)
     usual = {"files_per_user": 12, "large_bytes": 1_500_000, "data_dir": folder / "disk" / "data"}
     made = make_site(folder / "oc", **(usual | site))
     # No web server is asked, so there is no opcode cache to wait for.

@@ -1,0 +1,269 @@
+"""`ocsnap init` on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from ocsnap.cli.options import Verbosity
+from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.question import secret_answer, tell
+from ocsnap.cli.session import session_of
+from ocsnap.cli.setup.interview import Trial, interview
+from ocsnap.cli.setup.sheet_text import ask_to_confirm, show_sheet
+from ocsnap.config import locate
+from ocsnap.errors import ConfigError, ExitStatus, RefusedError
+
+if TYPE_CHECKING:
+    from ocsnap.cli.options import GlobalOptions
+    from ocsnap.commands.context import Context
+    from ocsnap.commands.init.answers import Answers
+    from ocsnap.commands.init.new_files import NewFiles
+
+_MACHINE: Final = Path("/")
+_CLOCK_SECONDS: Final = 60.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("init")(init)
+
+
+def init(
+    context: typer.Context,
+    owncloud: Annotated[
+        Path | None, typer.Option("--owncloud", help="The folder with occ; default: looked for.")
+    ] = None,
+    web_url: Annotated[
+        str | None, typer.Option("--web-url", help="The address that users type.")
+    ] = None,
+    recipient: Annotated[
+        list[str] | None,
+        typer.Option("--recipient", help="Fingerprint of a key that reads the backups."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Pattern of what to leave out.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Where to write the recovery sheet, a PDF.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a configuration; the old one is kept.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> int:
+    """Set ocsnap up: try everything out, make the key and the repository, write the configuration.
+
+    Asks for what the options leave open. Where the backups go, the store's key, the passphrase's
+    file and keys are said by the options that every command has (ocsnap --help). The configuration
+    goes where -c says, else to /etc/ocsnap/config.toml, and secrets into files beside it that only
+    their owner can read.
+
+    At the end stands the recovery sheet: print it. Without it the backups are worthless when this
+    machine is lost.
+
+    Examples:
+
+        ocsnap init
+
+        ocsnap init --yes --repository file:///srv/backup/cloud
+
+        ocsnap init --repository s3://oc-backup/cloud --region eu-central-1
+    """
+    from ocsnap.commands.init.answers import Answers  # noqa: PLC0415 - see session
+
+    options: GlobalOptions = context.obj
+    said = options.bare
+    answers = Answers(
+        root=_absolute(owncloud),
+        web_url=web_url,
+        url=said.repository,
+        region=said.region,
+        endpoint=said.endpoint,
+        access_key_id=said.access_key_id,
+        secret_file=_absolute(said.secret_access_key_file),
+        profile=said.profile,
+        ca_file=_absolute(said.ca_file),
+        passphrase_file=_absolute(said.passphrase_file),
+        recipients=tuple(recipient or ()),
+        key_files=tuple(path.absolute() for path in said.key_files),
+        exclude=tuple(exclude or ()),
+        state_dir=_absolute(said.state_dir),
+    )
+    return set_up(options, answers, sheet=sheet, force=force, yes=yes)
+
+
+def set_up(
+    options: GlobalOptions, answers: Answers, *, sheet: Path | None, force: bool, yes: bool
+) -> int:
+    """Do what `init` does, with the answers that are known.
+
+    Args:
+        options: what was said before the command's name.
+        answers: what the options say.
+        sheet: where to write the recovery sheet; None: beside the configuration.
+        force: replace a configuration.
+        yes: ask nothing.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        RefusedError: a configuration is there, or something is missing and nobody can be asked.
+        OcsnapError: something does not work; nothing was left behind.
+    """
+    from ocsnap.commands.init.new_files import NewFiles  # noqa: PLC0415 - see session
+    from ocsnap.owncloud.search import find_roots  # noqa: PLC0415 - see session
+
+    config_path = locate(options.config, os.environ).absolute()
+    asks = not yes and sys.stdin.isatty()
+    if not yes and not asks:
+        raise RefusedError(
+            "Nobody can be asked without a terminal.", hint="Give all options, and --yes."
+        )
+    if config_path.exists() and not force:
+        raise RefusedError(
+            f"{config_path} is there already.",
+            hint="Change it by hand, or give --force: then it is kept under another name.",
+        )
+    # Nothing may be drawn over the questions.
+    options = replace(options, verbosity=Verbosity.QUIET) if asks else options
+    trial = Trial(
+        options,
+        passphrase_file=answers.passphrase_file or config_path.with_name("passphrase"),
+        secret_file=answers.secret_file or config_path.with_name("s3-secret"),
+    )
+    found = [] if answers.root is not None else find_roots(_MACHINE)
+    answers = interview(answers, trial, found) if asks else _complete(answers, found)
+    if not asks:
+        trial.owncloud(answers)
+    with NewFiles() as files:
+        _write_secret(answers, trial, files)
+        return _finish(options, answers, trial, files, config_path, sheet, asks=asks)
+
+
+def _complete(answers: Answers, found: list[Path]) -> Answers:
+    """See that nothing is missing; the only ownCloud that there is, is meant."""
+    if answers.root is None:
+        if not found:
+            raise RefusedError("No ownCloud was found.", hint="Name its folder with --owncloud.")
+        if len(found) > 1:
+            names = ", ".join(str(path) for path in found)
+            raise RefusedError(f"There are several ownClouds: {names}.", hint="Give --owncloud.")
+        answers = replace(answers, root=found[0])
+    if answers.url is None:
+        raise RefusedError("Where to is not said.", hint="Give --repository.")
+    return answers
+
+
+def _write_secret(answers: Answers, trial: Trial, files: NewFiles) -> None:
+    if answers.access_key_id is None:
+        return
+    if answers.secret is not None:
+        files.write(trial.secret_file, answers.secret + "\n")
+    elif not trial.secret_file.is_file():
+        raise RefusedError(
+            f"{trial.secret_file}, with the secret of the storage's key, is not there.",
+            hint="Write it, or name it with --secret-access-key-file.",
+        )
+
+
+def _finish(  # noqa: PLR0913 - what all of it needs, by name where it could be mistaken
+    options: GlobalOptions,
+    answers: Answers,
+    trial: Trial,
+    files: NewFiles,
+    config_path: Path,
+    sheet: Path | None,
+    *,
+    asks: bool,
+) -> int:
+    from ocsnap.commands.init.answers import NOTES  # noqa: PLC0415 - see session
+    from ocsnap.commands.init.init import make_repository  # noqa: PLC0415 - see session
+    from ocsnap.commands.recovery.pdf import write_pdf  # noqa: PLC0415 - see session
+    from ocsnap.commands.recovery.sheet import make_sheet  # noqa: PLC0415 - see session
+    from ocsnap.config.text import config_text  # noqa: PLC0415 - see session
+
+    tables = answers.tables(passphrase_file=trial.passphrase_file, secret_file=trial.secret_file)
+    text = config_text(tables, NOTES | answers.notes)
+    with session_of(options, trial.config(answers)) as world:
+        notes = _try_storage(world, answers, trial, files, asks=asks)
+        if config_path.exists():
+            kept = files.set_aside(config_path, world.clock.now())
+            notes.append(f"The configuration that was there is kept as {kept}.")
+        files.write(config_path, text)
+        made = [str(path) for path in files.made]
+        # Even if an error follows: something may be locked with it from here on.
+        files.keep(trial.passphrase_file)
+        repository = make_repository(world)
+        files.keep_all()
+        page = make_sheet(world)
+        sheet = (sheet or config_path.with_name("recovery-sheet.pdf")).absolute()
+        write_pdf(page, sheet)
+        confirmed = False
+        if asks:
+            show_sheet(page)
+            tell(f"The same, to be printed, is in {sheet}. Delete it when it is on paper.")
+            confirmed = ask_to_confirm(world)
+    if options.json:
+        told = {"config": str(config_path), "repository": repository, "made": made}
+        print_json({**told, "sheet": str(sheet), "confirmed": confirmed, "notes": notes})
+    elif asks or options.verbosity is not Verbosity.QUIET:
+        print_text("\n".join(_lines(made, sheet, notes, confirmed=confirmed)))
+    return int(ExitStatus.REFUSED if asks and not confirmed else ExitStatus.OK)
+
+
+def _try_storage(
+    world: Context, answers: Answers, trial: Trial, files: NewFiles, *, asks: bool
+) -> list[str]:
+    """Try the storage out, and see that there is a passphrase where one is needed."""
+    from ocsnap.commands.init.init import examine_storage, new_passphrase  # noqa: PLC0415 - as above
+
+    probed, found = examine_storage(world)
+    notes = []
+    if not probed.deletes:
+        notes.append("The key may not delete objects: nothing can be pruned with it.")
+    if probed.ahead_seconds is not None and abs(probed.ahead_seconds) > _CLOCK_SECONDS:
+        notes.append(
+            f"This machine's clock and the storage's differ: {probed.ahead_seconds:.0f} s."
+        )
+    if found is not None:
+        notes.append("There is a repository already, and it is used.")
+    if answers.recipients:
+        return notes
+    if trial.passphrase_file.exists():
+        notes.append(f"The passphrase in {trial.passphrase_file}, which was there, is used.")
+        return notes
+    passphrase = answers.passphrase
+    if passphrase is None and found is not None and found.cipher == "passphrase":
+        if not asks:
+            raise RefusedError(
+                f"There is a repository at {answers.url} already.",
+                hint="Give its passphrase with --passphrase-file, or name another place.",
+            )
+        passphrase = secret_answer("There is a repository already. Its passphrase (is not shown)")
+        if not passphrase:
+            raise ConfigError("The passphrase is empty.")
+    files.write(trial.passphrase_file, (passphrase or new_passphrase()) + "\n")
+    return notes
+
+
+def _lines(made: list[str], sheet: Path, notes: list[str], *, confirmed: bool) -> list[str]:
+    lines = [f"Note: {note}" for note in notes]
+    lines += [f"Made {path}" for path in made]
+    lines.append(f"Made {sheet}")
+    if not confirmed:
+        lines.append(
+            "NOT CONFIRMED: print the recovery sheet, then: ocsnap recovery-sheet --confirm"
+        )
+    lines.append("Next: ocsnap backup; ocsnap verify; ocsnap schedule install; ocsnap doctor")
+    return lines
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.expanduser().absolute()

@@ -1,0 +1,1 @@
+"""`ocsnap doctor`: every precondition looked at one by one."""

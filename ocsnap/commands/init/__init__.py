@@ -1,0 +1,1 @@
+"""`ocsnap init`: from nothing to a configuration that works."""

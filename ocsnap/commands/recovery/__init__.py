@@ -1,0 +1,1 @@
+"""The recovery sheet: what must be on paper when the machine is lost."""
