@@ -20,7 +20,6 @@ from moto.core.authorization import enable_iam_authentication
 from ocsnap.commands.prune.prune import prune
 from ocsnap.commands.restore.report import RestoreOptions
 from ocsnap.commands.restore.restore import restore
-from ocsnap.commands.verify import verify
 from ocsnap.errors import AccessDeniedError, StorageError
 from ocsnap.storage.s3 import S3Storage
 from ocsnap.units import KIB
@@ -165,7 +164,7 @@ def test_the_server_backs_up_with_its_key_and_can_remove_nothing(account: Accoun
     second = account.host.backup()
     assert second.parent is not None
     assert second.notes == ()
-    assert verify(account.host.context(), read_data=True).sound
+    assert account.host.verify().sound
     client = account.client("backup")
     for version in account.versions():
         for request in ({}, {"VersionId": version["VersionId"]}):
@@ -252,7 +251,7 @@ def test_a_machine_that_restores_only_reads(account: Account, tmp_path: Path):
     wanted = RestoreOptions(target=tmp_path / "target")
     assert not restore(account.host.context(), wanted, lambda _: True).failed
     assert any("No lock could be put" in note for note in account.host.monitor.notes)
-    assert verify(account.host.context(), read_data=False).sound
+    assert account.host.verify().sound
     with pytest.raises(AccessDeniedError):
         account.host.backup()
     with pytest.raises(ClientError, match="AccessDenied"):
@@ -267,7 +266,7 @@ def test_pruning_lays_markers_and_what_is_below_comes_back(account: Account):
     account.host.set("prune", keep_last=1)
     report = prune(account.host.context())
     assert sum(not each.stays for each in report.snapshots) == 2
-    assert verify(account.host.context(), read_data=True).sound
+    assert account.host.verify().sound
     kept = {version["Key"] for version in account.versions() if "/snapshots/" in version["Key"]}
     assert len(kept) == 3, "the versions below the markers"
     client = account.client("prune")
