@@ -22,9 +22,10 @@ MOST_ENTRIES: Final = 4096
 LONGEST_PART_BYTES: Final = 4 * MIB
 """A longer listing is cut, so that memory stays bounded."""
 
-_MEAN_ENTRIES: Final = 1024
+_FEWEST_MEAN_ENTRIES: Final = 32
 """It is also cut after names that chance picks: wherever a new name comes in, the cuts after it are
-the same as before, so that one new name in a directory of a million costs one part."""
+the same as before, so that one new name costs one part, and the list of the parts. The two together
+cost least when a part has about the square root of all entries."""
 
 _ENTRY_BYTES: Final = 128
 _EXTENT_BYTES: Final = 48
@@ -137,12 +138,13 @@ def encode(entries: Sequence[Entry]) -> Iterator[bytes]:
     Yields:
         The parts, at least one.
     """
+    mean_entries = max(_FEWEST_MEAN_ENTRIES, 1 << len(entries).bit_length() // 2)
     start = part_bytes = 0
     for end, entry in enumerate(entries, 1):
         part_bytes += _ENTRY_BYTES + _EXTENT_BYTES * len(entry.extents)
         part_bytes += sum(len(value) for _, value in entry.xattrs)
         if (
-            crc32(entry.name) % _MEAN_ENTRIES == 0
+            crc32(entry.name) % mean_entries == 0
             or end - start == MOST_ENTRIES
             or part_bytes >= LONGEST_PART_BYTES
         ):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import zstandard
-
 from ocsnap.repository.blob import BlobKind, blob_id
+from ocsnap.repository.compression import Compressor
 from ocsnap.repository.pack import META_TARGET_BYTES, TARGET_BYTES
 from ocsnap.repository.packer import Packer
 from ocsnap.units import GIB
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from ocsnap.repository.sending import Sending
     from ocsnap.repository.spool import Spool
     from ocsnap.storage.storage import Storage
-
-COMPRESSION_LEVEL: Final = 3
 
 CHECKPOINT_BYTES: Final = GIB
 """After so many bytes of packs an index lists them, though the run goes on: a first backup over a
@@ -183,9 +180,9 @@ class BlobWriter:
             with self._checkpoints:
                 self._checkpoint()
 
-    def _compressor(self) -> zstandard.ZstdCompressor:
-        compressor = getattr(self._compressors, "own", None)
+    def _compressor(self) -> Compressor:
+        compressor: Compressor | None = getattr(self._compressors, "own", None)
         if compressor is None:
-            compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
+            compressor = Compressor()
             self._compressors.own = compressor
         return compressor

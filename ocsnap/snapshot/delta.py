@@ -28,7 +28,7 @@ SHORTEST_SIGNED_BYTES: Final = 16 * KIB
 """Shorter content is stored again whole: it has four blocks at most, one of which is literal after
 any edit."""
 
-SIGNATURE_PART_BYTES: Final = 4 * KIB
+SIGNATURE_PART_BYTES: Final = 16 * KIB
 """Signatures are stored in parts of this size: an edit changes the part that describes it, and the
 other parts are the same blobs as before."""
 
