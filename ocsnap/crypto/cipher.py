@@ -82,3 +82,12 @@ class Cipher(Protocol):
             DamagedError: the message is not whole, not encrypted, or not signed as it must be.
         """
         ...
+
+    def decrypt_file(self, message: MemoryFile, *, signed: bool = False) -> memoryview:
+        """Unlock what a file in memory holds; see `decrypt`.
+
+        Args:
+            message: the message; still the caller's to close.
+            signed: demand the signature of the configured signing key, if there is one.
+        """
+        ...

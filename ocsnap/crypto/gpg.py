@@ -112,7 +112,11 @@ class Gpg:
         """Unlock a message; see `Cipher.decrypt`."""
         with MemoryFile() as content:
             content.append([message])
-            ended = self._program.run(self._decrypting(message), content, self._passphrase)
+            return self.decrypt_file(content, signed=signed)
+
+    def decrypt_file(self, message: MemoryFile, *, signed: bool = False) -> memoryview:
+        """Unlock the message in a file; see `Cipher.decrypt_file`."""
+        ended = self._program.run(self._decrypting(message), message, self._passphrase)
         statuses = ended.statuses
         if not self._recipients and statuses.locked_with_key:
             # Anybody can lock a message with a public key; the passphrase also proves the writer.
@@ -160,9 +164,9 @@ class Gpg:
             options += ["--symmetric"]
         return options
 
-    def _decrypting(self, message: Buffer) -> list[str]:
+    def _decrypting(self, message: MemoryFile) -> list[str]:
         # None is compressed, so none holds more than it is long, nor may a few bytes fill memory.
-        return ["--max-output", str(len(message)), "--trust-model", "always", "--decrypt"]
+        return ["--max-output", str(message.size_bytes), "--trust-model", "always", "--decrypt"]
 
     def _check_keys(self, home: Path | None) -> None:
         where = f" in {home}" if home else ""

@@ -1,15 +1,15 @@
 """The few functions of librsync 2 that ocsnap needs, through cffi.
 
 Loaded at run time without a compiler (cffi's ABI mode), so that an installation needs nothing but
-the shared library. Declarations: librsync.h of librsync 2.3.2.
+the shared library. What `binding_build` declares was parsed when ocsnap was installed, for that
+takes longer than a backup of ten thousand files that did not change.
 """
 
 from __future__ import annotations
 
+import importlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-
-import cffi
 
 from ocsnap.errors import LocalIOError
 
@@ -22,26 +22,15 @@ OUTPUT_BYTES: Final = 16 * 1024
 _DONE: Final = 0
 _BLOCKED: Final = 1
 
-ffi = cffi.FFI()
-ffi.cdef(
-    """
-    typedef struct {
-        char *next_in; size_t avail_in; int eof_in;
-        char *next_out; size_t avail_out;
-    } rs_buffers_t;
-    typedef struct rs_job rs_job_t;
-    typedef struct rs_signature rs_signature_t;
-    extern char const rs_librsync_version[];
-    char const *rs_strerror(int result);
-    rs_job_t *rs_sig_begin(size_t block_len, size_t strong_len, int sig_magic);
-    rs_job_t *rs_loadsig_begin(rs_signature_t **signature);
-    int rs_build_hash_table(rs_signature_t *signature);
-    rs_job_t *rs_delta_begin(rs_signature_t *signature);
-    int rs_job_iter(rs_job_t *job, rs_buffers_t *buffers);
-    int rs_job_free(rs_job_t *job);
-    void rs_free_sumset(rs_signature_t *signature);
-    """
-)
+
+def _declarations() -> Any:  # noqa: ANN401 - cffi builds the type at run time
+    try:
+        return importlib.import_module("ocsnap.librsync._binding").ffi
+    except ImportError:
+        return importlib.import_module("ocsnap.librsync.binding_build").ffi
+
+
+ffi = _declarations()
 
 _uncleared = ffi.new_allocator(should_clear_after_alloc=False)
 """A signature is made for each file: zeroing its buffer first would cost as much as small ones."""

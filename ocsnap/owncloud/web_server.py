@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -31,6 +29,9 @@ class WebServer:
             raise OwncloudError(f"owncloud.url: {url!r} is no web address.")
         self._base = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        # Most have no URL configured, and this import takes longer than reading config.php.
+        import urllib.request  # noqa: PLC0415 - see above
+
         # The empty handler keeps proxies of the environment out of the way.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -55,6 +56,9 @@ class WebServer:
         return status == HTTPStatus.SERVICE_UNAVAILABLE
 
     def _get(self, path: str) -> tuple[int, bytes]:
+        import urllib.error  # noqa: PLC0415 - see the constructor
+        import urllib.request  # noqa: PLC0415 - see the constructor
+
         request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
             self._base + path, headers={"User-Agent": "ocsnap", "Cache-Control": "no-cache"}
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import zstandard
 
+from ocsnap.crypto.memory_file import MemoryFile
 from ocsnap.errors import DamagedError, ObjectMissingError
 from ocsnap.repository.blob import NOT_SOUND, BlobKind, blob_id
 from ocsnap.repository.pack import decompress, read_trailer
@@ -95,16 +96,32 @@ class BlobReader:
             raise DamagedError(f"{name} is damaged: its content is not what was stored.", name=name)
         return message
 
-    def pack(self, name: str) -> memoryview:
-        """Fetch and decrypt a whole pack."""
-        return self._cipher.decrypt(self.object(name))
+    def decrypted(self, name: str, *, signed: bool = False) -> memoryview:
+        """Fetch and decrypt an object.
+
+        Args:
+            name: as for `object`.
+            signed: demand the signature of the configured signing key, if there is one.
+
+        Returns:
+            Its content.
+
+        Raises:
+            ObjectMissingError: it is not there.
+            DamagedError: it is another, or is not signed as it must be.
+            CryptoError: this host cannot decrypt it.
+        """
+        with MemoryFile() as message:
+            # In no variable: it would lie in memory twice while gpg is at work.
+            message.append(iter([self.object(name)]))
+            return self._cipher.decrypt_file(message, signed=signed)
 
     def _pack(self, name: str) -> memoryview:
         """Return a pack, the latest one again without a fetch; keep what metadata it has."""
         with self._lock:
             if self._latest[0] == name:
                 return self._latest[1]
-        plain = self.pack(name)
+        plain = self.decrypted(name)
         if name.startswith(BlobKind.META.value):
             view = memoryview(plain)
             self._cache.hold(

@@ -81,7 +81,7 @@ class Repacker:
     def _copy(self, pack: PackNeed, packer: Packer) -> bool:
         frames = []
         try:
-            plain = self._repository.reader.pack(pack.name)
+            plain = self._repository.reader.decrypted(pack.name)
             for blob, offset, frame_bytes, raw_bytes in self._needs.staying(pack):
                 frame = bytes(plain[offset : offset + frame_bytes])
                 unpack(blob, frame, raw_bytes, name=pack.name)

@@ -142,7 +142,7 @@ class Repairer:
         bad = set()
         for info in unlisted:
             try:
-                blobs = read_trailer(self._repository.reader.pack(info.name), name=info.name)
+                blobs = read_trailer(self._repository.reader.decrypted(info.name), name=info.name)
             except ObjectMissingError:
                 continue
             except DamagedError as error:

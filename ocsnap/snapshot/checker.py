@@ -224,10 +224,10 @@ class Checker:
         name = info.name
         blobs = 0
         with self._naming(name):
-            message = self._repository.reader.object(name)
-            if not name.startswith(kit.FOLDER):
-                blobs = self._look_into(name, message)
-            del message
+            if name.startswith(kit.FOLDER):
+                self._repository.reader.object(name)
+            else:
+                blobs = self._look_into(name)
         self._count(info, blobs)
         self._monitor.advance(size_bytes=info.size_bytes)
 
@@ -245,7 +245,7 @@ class Checker:
             ObjectMissingError: it is missing, which the report says already.
         """
         try:
-            plain = self._repository.reader.pack(name)
+            plain = self._repository.reader.decrypted(name)
             if name not in self._read_names:
                 blobs = self._check_pack(name, plain)
                 self._read_names.add(name)
@@ -261,9 +261,10 @@ class Checker:
             self._report.read_bytes += info.size_bytes
             self._report.blobs += blobs
 
-    def _look_into(self, name: str, message: bytes) -> int:
+    def _look_into(self, name: str) -> int:
         """Decrypt and decode an object; return how many blobs are in it."""
-        plain = self._repository.cipher.decrypt(message, signed=name.startswith(snapshots.FOLDER))
+        signed = name.startswith(snapshots.FOLDER)
+        plain = self._repository.reader.decrypted(name, signed=signed)
         if name.startswith(_PACK_FOLDERS):
             return self._check_pack(name, plain)
         if name.startswith(indexes.FOLDER):

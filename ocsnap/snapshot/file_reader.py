@@ -44,7 +44,7 @@ class FileReader:
     @classmethod
     def of(cls, repository: Repository, *, scratch_dir: Path) -> FileReader:
         """Return one that reads from a repository; see the constructor."""
-        return cls(repository.cache, repository.reader.pack, scratch_dir=scratch_dir)
+        return cls(repository.cache, repository.reader.decrypted, scratch_dir=scratch_dir)
 
     def chunks(self, pieces: Sequence[Extent]) -> Iterator[memoryview]:
         """Yield the content of a file, in pieces of at most one blob.

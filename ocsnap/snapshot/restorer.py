@@ -321,7 +321,7 @@ class _Restoration:
             held = self._held.pop(name, None)
         if held is not None:
             return held
-        plain = memoryview(self._repository.reader.pack(name))
+        plain = memoryview(self._repository.reader.decrypted(name))
         if len(self._packs) == 1:
             with self._lock:
                 self._held.clear()

@@ -41,7 +41,7 @@ class Shelf:
 
     def load(self, name: str) -> memoryview:
         self.fetched[name] += 1
-        return self.repository.reader.pack(name)
+        return self.repository.reader.decrypted(name)
 
 
 @pytest.fixture(scope="module")

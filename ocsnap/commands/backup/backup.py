@@ -144,10 +144,11 @@ class _Backup:
         parent = self._parent()
         before = {_key(root): root for root in parent.snapshot.roots} if parent else {}
         passes = FilePasses(context, self.site, self.repository, dict(before))
-        passes.live(LiveMonitor(context.monitor))
+        window = self._window(passes, options)
+        if window.freezes:
+            passes.live(LiveMonitor(context.monitor))
         # Before the freeze, which writes into config.php: it shall come back as the admin left it.
         config = self._archive_config(before)
-        window = self._window(passes, options)
         window.check_room()
         window.run(lambda dump: self._dump(dump, before))
         self.statistics.add(passes.statistics)

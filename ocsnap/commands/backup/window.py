@@ -43,7 +43,8 @@ class Window:
         passes: archives the files.
         spool: takes full packs.
         snapshot: a snapshot of the file system, in place of reading inside the window.
-        freezes: whether to put ownCloud into maintenance, or others have seen to it.
+        freezes: whether to put ownCloud into maintenance. Others have seen to it, else: then they
+            wait for all of the backup, which reads everything just once and spools nothing.
         freeze: the account of the freeze.
         database_seconds: how long opening the database's snapshot took, and its dump where that
             cannot wait.
@@ -67,11 +68,13 @@ class Window:
             LocalIOError: the spool does not take what may have changed, or a home is not in the
                 snapshot of the file system.
         """
+        if self.snapshot is not None:
+            self.passes.sources(self.snapshot.path)
+        if not self.freezes:
+            return
         expected = self.site.database.held_bytes()
         if self.snapshot is None:
             expected += max(self.passes.latest_bytes * SPOOL_FACTOR, LEAST_SPOOL_BYTES)
-        else:
-            self.passes.sources(self.snapshot.path)
         room = self.spool.room_bytes()
         if room < expected:
             raise LocalIOError(
@@ -97,11 +100,12 @@ class Window:
             if self.snapshot is not None:
                 after.enter_context(self.snapshot.removed_afterwards())
             with self._hooks_around(), ExitStack() as inside:
-                self.context.monitor.step("Freezing ownCloud")
                 if self.freezes:
+                    self.context.monitor.step("Freezing ownCloud")
                     self.freeze = inside.enter_context(self.site.maintenance.freeze())
                 demand(self.context, HookPoint.WHILE_FROZEN)
-                writer.hold(self.spool)
+                if self.freezes:
+                    writer.hold(self.spool)
                 opened = self._open_database(after, dump)
                 sources = self._take_files()
             # Only now, since this waits for the line when more than a few packs are kept. After a
