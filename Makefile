@@ -42,6 +42,11 @@ kills: $(VENV)/development ## Kill restores at 30 random points of each kind of 
 	@tests/servers/install.sh
 	@OCSNAP_KILLS=30 $(BIN)/python -m pytest tests/cli/test_killed_restores.py
 
+.PHONY: soak
+soak: $(VENV)/development ## Kill runs at every step and 200 times at random; half an hour
+	@OCSNAP_ALL_KILLS=1 $(BIN)/python -m pytest tests/kills
+	@$(BIN)/python -m tests.kills.soak --rounds 200
+
 .PHONY: check
 check: lint types imports ## Linter, types and import contract
 

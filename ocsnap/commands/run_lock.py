@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ocsnap.clock import SystemClock
 from ocsnap.errors import BusyError, LocalIOError
+from ocsnap.process import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK_NAME: Final = "lock"
 _LOCKS: Final = Path("/proc/locks")
+_LONGEST_BYTES: Final = 200
+_TRIES_AFTER_DEATH: Final = 100
+_PAUSE_SECONDS: Final = 0.05
 
 
 @contextmanager
@@ -35,15 +40,13 @@ def run_lock(folder: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise LocalIOError(f"{path}: cannot be written: {error.strerror}.") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+        if not _taken(descriptor):
+            holder = os.pread(descriptor, _LONGEST_BYTES, 0).decode("utf-8", "replace").strip()
             doing = f": {holder}" if holder else ", it has just begun"
             raise BusyError(
                 f"Another ocsnap is at work on this host{doing}.",
                 hint="Wait until it ends.",
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{what}, process {os.getpid()}".encode(), 0)
         yield
@@ -69,3 +72,27 @@ def lock_holder(folder: Path) -> str | None:
         return path.read_text("utf-8", "replace").strip() or "it has just begun"
     except OSError:
         return None
+
+
+def _taken(descriptor: int) -> bool:
+    """Take the lock; return whether that went well.
+
+    A process that was killed while it started a program leaves a copy of itself behind, which holds
+    the lock until it has become that program: milliseconds later, more on a busy machine.
+    """
+    clock = SystemClock()
+    for _ in range(_TRIES_AFTER_DEATH):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if _holder_lives(descriptor):
+                return False
+            clock.sleep(_PAUSE_SECONDS)
+        else:
+            return True
+    return False
+
+
+def _holder_lives(descriptor: int) -> bool:
+    pid = os.pread(descriptor, _LONGEST_BYTES, 0).rpartition(b" ")[2]
+    return not pid.isdigit() or process_start(int(pid)) is not None

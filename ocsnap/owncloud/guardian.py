@@ -158,7 +158,8 @@ def main(arguments: Sequence[str]) -> int:
     lease = read_lease(state_dir)
     if lease is None:
         return 1
-    os.write(1, READY)
+    with contextlib.suppress(BrokenPipeError):  # it died already: all the more reason to go on
+        os.write(1, READY)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)
     handed_over = os.read(0, 1) == HANDED_OVER

@@ -125,7 +125,11 @@ class Cache(CacheConnection):
             db.execute("INSERT OR REPLACE INTO object VALUES (?, ?, ?)", row)
 
     def expect_no_more(self, name: str) -> None:
-        """Note that the storage need not have an object any more."""
+        """Note that the storage need not have an object any more.
+
+        Durable with the next change that is. So it comes before `drop_snapshot` and `drop_index`:
+        a process that dies in between would leave the object expected for ever.
+        """
         with self._writing() as db:
             db.execute("DELETE FROM object WHERE name = ?", (name,))
 

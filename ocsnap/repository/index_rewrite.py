@@ -35,8 +35,8 @@ def rewrite_index(
     names = [index_name(index_id) for index_id in sorted(old)]
     repository.storage.delete_all(names)
     for index_id, name in zip(sorted(old), names, strict=True):
-        repository.cache.drop_index(index_id)
         repository.cache.expect_no_more(name)
+        repository.cache.drop_index(index_id)
     return names
 
 

@@ -216,8 +216,8 @@ class Pruner:
             left |= self._delete(batch, (snapshots.FOLDER,))
         gone = [name for name in plan.leaving if name not in left]
         for name in gone:
-            self._repository.cache.drop_snapshot(name)
             self._repository.cache.expect_no_more(name)
+            self._repository.cache.drop_snapshot(name)
         self._forget(gone)
         self._report.removed_snapshots = len(gone)
         plan.leaving = gone

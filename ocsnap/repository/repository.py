@@ -203,8 +203,8 @@ class Repository:
             AccessDeniedError: this key may not delete objects.
         """
         self.doubt(stored.name)
-        self.cache.drop_snapshot(stored.name)
         self.cache.expect_no_more(stored.name)
+        self.cache.drop_snapshot(stored.name)
         self.storage.delete(stored.name)
 
     def doubt(self, why: str) -> None:
@@ -236,8 +236,8 @@ class Repository:
         listed = sorted(info.name for info in self.storage.list(snapshots.FOLDER))
         for gone in held - set(listed):
             monitor.note(f"{gone} is gone from the storage.")
-            self.cache.drop_snapshot(gone)
             self.cache.expect_no_more(gone)
+            self.cache.drop_snapshot(gone)
         found = []
         for name in listed:
             if name not in held and not self.cipher.can_decrypt:

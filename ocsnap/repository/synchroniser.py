@@ -77,13 +77,13 @@ class Synchroniser:
 
     def _forget(self, name: str) -> None:
         """Forget an object that prune or repair removed."""
+        self._cache.expect_no_more(name)
         if name.startswith(indexes.FOLDER):
             self._cache.drop_index(pack_id(name))
         elif name.startswith(snapshots.FOLDER):
             self._cache.drop_snapshot(name)
         elif self._cache.knows_pack(name):
             self._cache.drop_pack(pack_id(name))
-        self._cache.expect_no_more(name)
 
     # -- index -------------------------------------------------------------------------------
 
@@ -110,8 +110,8 @@ class Synchroniser:
             monitor.problem(Problem(name, "it is listed, but cannot be fetched"))
         for name in known.keys() - listed:
             monitor.note(f"{name} is gone: what this host knows of it will be listed anew.")
-            self._cache.drop_index(known[name])
             self._cache.expect_no_more(name)
+            self._cache.drop_index(known[name])
 
     def _listed(self, folder: str) -> set[str]:
         return {info.name for info in self._storage.list(folder)}

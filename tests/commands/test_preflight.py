@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ import pytest
 from ocsnap.commands.backup.sources import refuse_inside
 from ocsnap.commands.restore.folders import make_folder, refuse_unless_empty, remove
 from ocsnap.commands.restore.room import check_room
-from ocsnap.commands.run_lock import run_lock
+from ocsnap.commands.run_lock import LOCK_NAME, run_lock
 from ocsnap.errors import BusyError, ConfigError, LocalIOError, RefusedError
 
 TERABYTE = 1 << 40
@@ -97,3 +99,16 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path):
     (tmp_path / "lock").mkdir()
     with pytest.raises(LocalIOError), run_lock(tmp_path, "a backup"):
         raise AssertionError("it was made")
+
+
+def test_a_lock_outlives_its_holder_by_a_moment(tmp_path: Path):
+    """As when a run is killed while it starts a program, which frees the lock once it runs."""
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    lock = tmp_path / LOCK_NAME
+    lock.write_text(f"a backup, process {dead.pid}")
+    with lock.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        orphan = subprocess.Popen(["sleep", "0.5"], pass_fds=[file.fileno()])
+    with run_lock(tmp_path, "a restore"):
+        assert orphan.wait() == 0
