@@ -28,7 +28,7 @@ _MAINTENANCE = "ocsnap.owncloud.maintenance"
 _REPOSITORY = "ocsnap.repository.repository"
 _WRITER = "ocsnap.repository.writer"
 _PUT = "ocsnap.storage.local:LocalStorage.put"
-_SWAP = "ocsnap.commands.restore.swap:Swap"
+_RESTORE = "ocsnap.commands.restore"
 
 FIRST_BACKUP = (
     Point("before the repository is made", "ocsnap.commands.context:create_repository", "before"),
@@ -84,24 +84,21 @@ BACKUP = (
 )
 
 RESTORE = (
-    Point("the snapshot is chosen", "ocsnap.commands.restore.restore:_choose", "after"),
+    Point("the snapshot is chosen", f"{_RESTORE}.restore:_choose", "after"),
+    Point("its journal is begun", f"{_RESTORE}.journal:write", "after"),
     Point("folders are made", "ocsnap.snapshot.restorer:_Restoration._make_names", "after"),
     Point("some content is written", "ocsnap.snapshot.restorer:_Restoration._write", "after", 5),
-    Point("all is built", "ocsnap.commands.restore.restore:_Restore._build", "after"),
+    Point("all is built", f"{_RESTORE}.builder:Builder.build", "after"),
     Point("its lease is written", f"{_MAINTENANCE}:write_lease", "after"),
     Point("its maintenance is on", "ocsnap.owncloud.occ:Occ.set_maintenance", "after"),
-    Point("before the first exchange", f"{_SWAP}.rename", "before"),
-    Point("one thing is moved away", f"{_SWAP}.rename", "after"),
-    Point("one thing is exchanged", f"{_SWAP}.rename", "after", 2),
-    Point("another is moved away", f"{_SWAP}.rename", "after", 3),
-    Point("all is exchanged", f"{_SWAP}.make", "after"),
-    Point(
-        "the database is loaded, not in its place", "ocsnap.database.sqlite.load:_swap", "before"
-    ),
-    Point("the database is in its place", "ocsnap.database.sqlite.load:_swap", "after"),
-    Point("before its maintenance is lifted", "ocsnap.owncloud.lift:Lifter.turn_off", "before"),
-    Point("its maintenance is lifted", "ocsnap.owncloud.lift:Lifter.turn_off", "after"),
-    Point("all but the report", "ocsnap.commands.restore.restore:_Restore._outcome", "before"),
+    Point("the exchange is noted", f"{_RESTORE}.switchover:Switchover._exchange", "before"),
+    Point("one thing is exchanged", f"{_RESTORE}.swap:_make", "after"),
+    Point("another is exchanged", f"{_RESTORE}.swap:_make", "after", 2),
+    Point("all is exchanged", f"{_RESTORE}.swap:make", "after"),
+    Point("before it is opened", f"{_RESTORE}.switchover:close", "before"),
+    Point("it is opened", f"{_RESTORE}.switchover:close", "after"),
+    Point("before the last note", f"{_RESTORE}.switchover:Switchover.finish", "before"),
+    Point("all but the report", f"{_RESTORE}.restore:_Restore._outcome", "before"),
 )
 
 _PRUNE = "ocsnap.repository.prune"
