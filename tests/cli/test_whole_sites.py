@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocsnap.commands.restore.checks import refuse_inner_mounts
+from ocsnap.errors import LocalIOError
 from tests.cli.installation import REPOSITORY, Installation, Result, install
 from tests.cli.keys import new_key
 from tests.cli.state import State, differing, files, left_out, rows
@@ -22,6 +24,8 @@ from tests.servers.owncloud_database import connected
 from tests.servers.owncloud_site import Site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.servers.database_server import DatabaseServer
 
 
@@ -360,3 +364,46 @@ def test_a_copy_on_another_kind_of_server(
     assert json.dumps(undone)
     first.run(None, f"DROP DATABASE `{login.name}`")
     second.run(None, f"DROP DATABASE IF EXISTS `{other.name}`")
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """Mount a small file system, as a disk for the data directory."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "ocsnap-test", str(place)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_data_directory_that_is_a_mount_point(mounted: Path, tmp_path: Path):
+    (mounted / "lost+found").mkdir()
+    installation = install(tmp_path, data_dir=mounted, files_per_user=4, large_bytes=1000)
+    wanted = State.of(installation.site)
+    installation.json("backup")
+    installation.site.mutate(4, changes=6)
+    before = State.of(installation.site)
+    report = installation.json("restore", "--yes", "--no-fingerprint")
+    now = State.of(installation.site)
+    ours = {path for path in now.files if path.startswith((".ocsnap-", "lost+found"))} | {"."}
+    assert set(differing(now.files, wanted.files)) <= ours
+    assert now.rows == wanted.rows
+    assert mounted.is_mount()
+    assert any(path.startswith(str(mounted / ".ocsnap-old-")) for path in report["kept"])
+    again = installation.json("backup")
+    assert again["statistics"]["new_files"] <= 1, "what is kept is no part of a backup"
+    installation.json("restore", "--undo", "--yes", "--no-fingerprint")
+    now = State.of(installation.site)
+    ours |= {path for path in now.files if path.startswith((".ocsnap-", "lost+found"))}
+    assert set(differing(now.files, before.files)) <= ours
+    assert now.rows == before.rows
+    installation.json("restore", "--forget-kept", "--yes")
+    assert not [path for path in mounted.iterdir() if path.name.startswith(".ocsnap-")]
+
+
+def test_another_file_system_inside_a_folder_is_refused(mounted: Path):
+    refuse_inner_mounts(mounted)
+    with pytest.raises(LocalIOError, match="mount point"):
+        refuse_inner_mounts(mounted.parent)
