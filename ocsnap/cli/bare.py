@@ -40,11 +40,16 @@ class Bare:
     key_files: tuple[Path, ...] = ()
     state_dir: Path | None = None
 
+    @property
+    def is_said(self) -> bool:
+        """Whether anything was said."""
+        return self != Bare()
+
     def config(self, *, local: bool = False) -> Config | None:
         """Return the configuration that the options make up.
 
         Args:
-            local: whether the command needs no repository, only ocsnap's own folder.
+            local: whether no file is to be read, nor a repository, but only ocsnap's own folder.
 
         Returns:
             It; None where a file is to be read.
@@ -55,7 +60,7 @@ class Bare:
         from ocsnap.config import bare  # noqa: PLC0415 - only where the options are looked at
 
         named = self.repository
-        if named is None and local and self.state_dir is not None:
+        if named is None and local:
             named = "file:///nowhere"  # such a command never looks at it
         if named is None:
             self._refuse_alone()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ocsnap.commands.restore.destination import SiteChoice
     from ocsnap.commands.restore.layout import Part
     from ocsnap.commands.restore.report import RestoreOutcome, RestorePlan
+    from ocsnap.commands.restore.undo import Undone
     from ocsnap.monitor import Monitor
 
 
@@ -237,7 +238,7 @@ def _print_dry(options: GlobalOptions, outcome: RestoreOutcome) -> int:
 def _told(outcome: RestoreOutcome) -> Told:
     from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
 
-    status = ExitStatus.DAMAGED if outcome.failed else ExitStatus.OK
+    status = ExitStatus.DAMAGED if outcome.failed else _openness(outcome)
     return Told(status, "\n".join(lines(outcome)), msgspec.to_builtins(outcome))
 
 
@@ -286,7 +287,13 @@ def _go_back(options: GlobalOptions, *, undo: bool, resume: bool, yes: bool) -> 
         print_json(done)
     else:
         print_text("\n".join(undone_lines(done)))
-    return int(ExitStatus.OK)
+    return int(_openness(done))
+
+
+def _openness(done: RestoreOutcome | Undone) -> ExitStatus:
+    """Return the status that says whether users are locked out against all expectation."""
+    left_on = not (done.is_open or done.awaits_code)
+    return ExitStatus.MAINTENANCE_LEFT_ON if left_on else ExitStatus.OK
 
 
 def _list_asker(monitor: Monitor, head: str, *, yes: bool) -> Callable[[list[str]], bool]:

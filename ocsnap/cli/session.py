@@ -41,8 +41,11 @@ def session(options: GlobalOptions, *, local: bool = False) -> Iterator[Context]
     Raises:
         ConfigError: the configuration is missing or wrong.
     """
+    file = locate(options.config, os.environ)
+    # After a restore without a configuration file there is still none.
+    local = local and options.config is None and (options.bare.is_said or not file.exists())
     given = options.bare.config(local=local)
-    config = given or load(locate(options.config, os.environ))
+    config = given or load(file)
     with session_of(options, config, adopts_recipients=given is not None) as world:
         yield world
 

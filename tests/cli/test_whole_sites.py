@@ -140,6 +140,20 @@ def test_where_the_code_is_there_sync_clients_are_warned_and_it_is_opened(machin
     assert not any("Unpack" in step or "--off" in step for step in report["steps"])
 
 
+def test_where_sync_clients_cannot_be_warned_it_stays_closed(machine: Machine):
+    site = machine.installation.site
+    program = (site.root / "occ").read_text()
+    failing = "if (in_array('maintenance:data-fingerprint', $argv)) { echo 'no'; exit(1); }\n"
+    (site.root / "occ").write_text(program.replace("require_once", failing + "require_once", 1))
+    result = machine.run("restore", "--yes")
+    assert result.status == 16, result
+    assert "data-fingerprint" in result.out
+    assert is_on(site)
+    (site.root / "occ").write_text(program)
+    assert machine.run("restore", "--undo", "--yes").status == 0, "without a configuration file"
+    assert not is_on(site)
+
+
 def test_ownclouds_before_9_1_know_no_fingerprint(tmp_path: Path):
     installation = install(tmp_path, version="9.0.9")
     installation.json("backup")

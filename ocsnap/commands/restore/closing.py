@@ -36,12 +36,14 @@ class Closing:
     Attributes:
         is_open: whether users can work again.
         found_on: whether maintenance is left on because it was on before.
+        awaits_code: whether it is left on because the code of ownCloud is not there yet.
         steps: what the admin has to do, in order.
         notes: sentences worth reading.
     """
 
     is_open: bool = False
     found_on: bool = False
+    awaits_code: bool = False
     steps: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -98,6 +100,7 @@ class _Closer:
             value = self._warn()
             warned = value is not None
             extra = {_FINGERPRINT_KEY: value} if warned else {}
+        closing.awaits_code = not code
         closing.is_open = code and warned and not self._journal.found_on
         if self._journal.brings_config:
             self._end_maintenance(self._journal.opened, extra)
@@ -131,7 +134,8 @@ class _Closer:
 
     def _prove(self) -> None:
         if truth(self._settings().get("maintenance")):
-            self._closing.is_open = False  # as it was when the snapshot was made
+            # As it was when the snapshot was made.
+            self._closing.is_open, self._closing.found_on = False, True
             return
         try:
             still_on = open_site(

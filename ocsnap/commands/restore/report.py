@@ -82,6 +82,7 @@ class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
         seconds: how long it took.
         notes: sentences worth reading.
         is_open: whether users can work; False: maintenance is left on, and `steps` say why.
+        awaits_code: whether that is because the code of ownCloud is not there yet.
         steps: what the admin has to do, in order.
         estimate: what was to be done; all that there is of a dry run.
         dry_run: whether nothing was done.
@@ -102,6 +103,7 @@ class RestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     notes: list[str]
     is_open: bool = True
+    awaits_code: bool = False
     reused_bytes: int = 0
     steps: list[str] = []
     estimate: Estimate | None = None

@@ -284,6 +284,7 @@ class _Restore:
             seconds=seconds,
             notes=[*self.doubts, *built.notes, *(end.notes if end else [])],
             is_open=end is None or end.is_open or end.found_on,
+            awaits_code=end is not None and end.awaits_code,
             steps=end.steps if end else [],
             estimate=plan.estimate,
             replaced=plan.replaced,

@@ -28,6 +28,7 @@ class Undone:
     Attributes:
         snapshot: id of the snapshot that it restored.
         is_open: whether users can work again.
+        awaits_code: whether they cannot because the code of ownCloud is not there yet.
         kept: what is kept of the other site.
         removed: what was removed.
         steps: what the admin has to do.
@@ -36,6 +37,7 @@ class Undone:
 
     snapshot: str
     is_open: bool = True
+    awaits_code: bool = False
     kept: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
@@ -180,6 +182,7 @@ def _told(switchover: Switchover, closing: Closing) -> Undone:
     return Undone(
         journal.snapshot,
         is_open=closing.is_open or closing.found_on,
+        awaits_code=closing.awaits_code,
         kept=kept(journal),
         steps=closing.steps,
         notes=closing.notes,
