@@ -177,7 +177,8 @@ def test_killed_while_it_is_undone(sites: Sites):
         if sites.is_open():
             assert sites.stands() != "neither", f"{point}: unlock opened a mixture"
         after = sites.installation.run("restore", "--undo", "--yes")
-        assert after.status == 0, (point, after)
+        # Killed at the very end there is nothing left to do.
+        assert after.status in {0, 14}, (point, after)
         assert sites.stands() == "old", point
         assert sites.is_open(), point
 
@@ -211,5 +212,6 @@ def _try(sites: Sites, point: str) -> str:
             assert back.status == 0, (point, way, back)
     assert sites.stands() == "old", (point, way)
     assert sites.is_open(), (point, way)
-    assert [name for name in sites.leftovers() if not name.startswith(".ocsnap-new")] == []
+    left = [name for name in sites.leftovers() if not name.startswith(".ocsnap-new")]
+    assert left == [], (point, way)
     return way

@@ -107,7 +107,13 @@ class Switchover:
     def finish(self) -> None:
         """Note that the new one is in use, and remove what only the exchange needed."""
         self.note(phase=Phase.DONE, dump=b"")
-        self._remove_folders()
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what only the exchange needed, also where a finished restore died before it did."""
+        if self.journal.phase is Phase.DONE and self.journal.folders:
+            self._remove_folders()
+            self.note(folders=[])
 
     def _exchange_or_take_back(self, freeze: Freeze | None) -> None:
         _hold_on(freeze, on=True)
@@ -169,6 +175,7 @@ class Switchover:
         # One that was cut off has left all in maintenance, and nothing may open it before the end.
         begun = self.journal.phase is Phase.UNDOING
         if not begun:
+            self.sweep()
             self._prepare_undo()
         with ExitStack() as stack:
             freeze = None if begun else self._freeze(stack)

@@ -132,7 +132,10 @@ def settle(context: Context, folder: Path) -> None:
         context: the outside world.
         folder: `backup.state_dir`, whose lock is held.
     """
-    journal = journals.unfinished(journals.read_all(folder))
+    found = journals.read_all(folder)
+    for finished in found:
+        Switchover.of(context, folder, finished).sweep()
+    journal = journals.unfinished(found)
     if journal is None:
         return
     switchover = Switchover.of(context, folder, journal)
@@ -155,9 +158,7 @@ def refuse_pieces(context: Context, folder: Path) -> None:
         MaintenanceLeftOnError: what stands there may be partly old and partly new.
     """
     journal = journals.unfinished(journals.read_all(folder))
-    if journal is None:
-        return
-    if journal.phase in IN_PIECES:
+    if journal is not None and journal.phase in IN_PIECES:
         raise in_pieces(journal)
     settle(context, folder)
 
