@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ocsnap.commands.restore.report import RestoreOutcome, RestorePlan
     from ocsnap.commands.restore.undo import Undone
     from ocsnap.monitor import Monitor
+
+
+_USER_ALONE: Final = "--user goes with --path, --to, --replace, --without, --dry-run only."
+_TABLE_ALONE: Final = "--table goes with --db, --snapshot, --database-name and --dry-run only."
 
 
 def register(app: typer.Typer) -> None:
@@ -153,12 +157,15 @@ def restore(  # noqa: PLR0913 - one parameter for each option
 
         ocsnap restore --db --table oc_calendarobjects
     """
+    of_sites = (
+        *(root, data_dir, homes_dir, db_host, db_name, db_user, db_password_file),
+        *(devices, checksum, no_fingerprint, undo, resume, forget_kept),
+    )
     if user is not None:
         from ocsnap.cli.restore_user import restore_user, topics  # noqa: PLC0415 - see session
         from ocsnap.commands.restore_user.report import UserRestoreOptions  # noqa: PLC0415 - the same
 
-        if db or data or table or target is not None or database_name is not None:
-            raise typer.BadParameter("--user goes with --path, --to and the like only.")
+        _refuse_others(_USER_ALONE, db, data, table, target, database_name, *of_sites)
         theirs = UserRestoreOptions(
             user=user,
             path=path,
@@ -175,9 +182,10 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         from ocsnap.cli.restore_tables import restore_tables  # noqa: PLC0415 - see session
         from ocsnap.commands.restore_tables import TableOptions  # noqa: PLC0415 - the same
 
-        if not db or data or target is not None:
-            raise typer.BadParameter("--table goes with --db, --snapshot and --database-name only.")
-        chosen_tables = TableOptions(tables=tuple(table), snapshot=snapshot, name=database_name)
+        _refuse_others(_TABLE_ALONE, not db, data, target, *of_sites)
+        chosen_tables = TableOptions(
+            tables=tuple(table), snapshot=snapshot, name=database_name, dry_run=dry_run
+        )
         return restore_tables(context.obj, chosen_tables)
     from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
     from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
@@ -225,6 +233,16 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     else:
         print_text("\n".join(lines(done.result)))
     return int(done.status)
+
+
+def _refuse_others(words: str, *options: object) -> None:
+    """Refuse options that belong to another kind of restore.
+
+    Raises:
+        typer.BadParameter: one of them is given.
+    """
+    if any(option is not None and option is not False and option != [] for option in options):
+        raise typer.BadParameter(words)
 
 
 def _print_dry(options: GlobalOptions, outcome: RestoreOutcome) -> int:

@@ -40,6 +40,10 @@ def restore_tables(options: GlobalOptions, wanted: TableOptions) -> int:
 def _lines(outcome: TableOutcome) -> Iterator[str]:
     for name, rows in outcome.tables.items():
         yield f"{name}: {rows} rows"
+    if outcome.dry_run:
+        size = units.size(outcome.size_bytes)
+        yield f"Nothing was done. {size} would be read, and loaded into {outcome.database}."
+        return
     yield (
         f"Loaded from snapshot {outcome.snapshot[:8]} into {outcome.database} in "
         f"{units.duration(outcome.seconds)}. ownCloud's own database is as it was."

@@ -13,6 +13,7 @@ from ocsnap import units
 from ocsnap.cli.browse.entry_text import moment
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.question import is_confirmed
+from ocsnap.cli.restore_text import estimate_lines
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus, RefusedError
 
@@ -107,6 +108,7 @@ def _asker(monitor: Monitor, *, yes: bool) -> Callable[[UserRestorePlan], bool]:
             f"  {plan.exchanged} come where something else stands, which is {way};",
             f"  together {units.size(plan.size_bytes)}.",
         ]
+        lines += [f"  {line}" for line in estimate_lines(plan.estimate)]
         if plan.rows:
             lines.append(f"  {plan.rows} rows of the database are brought back.")
         lines += [f"WARNING {doubt}" for doubt in plan.doubts]
@@ -167,6 +169,8 @@ def _what_would_be(outcome: UserRestoreOutcome) -> Iterator[str]:
     )
     if outcome.rows:
         yield _counted(outcome.rows)
+    if outcome.estimate is not None:
+        yield from estimate_lines(outcome.estimate)
 
 
 def _counted(rows: list[RowAction]) -> str:

@@ -41,11 +41,13 @@ class TableOptions:
         tables: names of tables, with the prefix or without.
         snapshot: how the snapshot is named; see `select`.
         name: name for the scratch database, or the path of the file; None: one is made up.
+        dry_run: only tell what would be done.
     """
 
     tables: tuple[str, ...]
     snapshot: str = LATEST
     name: str | None = None
+    dry_run: bool = False
 
 
 class TableOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +57,16 @@ class TableOutcome(msgspec.Struct, frozen=True, kw_only=True):
         snapshot: id of the snapshot.
         database: the scratch database, or the path of the file.
         tables: the tables, each with its number of rows.
+        size_bytes: length of what is read of the dump.
+        dry_run: whether nothing was done.
         seconds: how long it took.
     """
 
     snapshot: str
     database: str
     tables: dict[str, int]
+    size_bytes: int
+    dry_run: bool
     seconds: float
 
 
@@ -111,16 +117,21 @@ def restore_tables(context: Context, options: TableOptions) -> TableOutcome:
         if manifest.info.kind == "sqlite3":
             target = Path(options.name) if options.name else folder / f"tables_{stamp}.sqlite"
             names = [table.name for table in wanted.tables]
-            load_tables_into_file(dump, names, target.absolute())
             where = str(target.absolute())
+            streams = list(manifest.others)
+            if not options.dry_run:
+                load_tables_into_file(dump, names, target.absolute())
         else:
             where = _free_name(site, options.name, stamp)
-            report = _load(context, site, where, _Part(dump, wanted))
-            where = report.database
+            streams = [table.stream for table in wanted.tables]
+            if not options.dry_run:
+                _load(context, site, where, _Part(dump, wanted))
     return TableOutcome(
         snapshot=stored.id,
         database=where,
         tables={table.name: table.rows for table in wanted.tables},
+        size_bytes=dump.size_bytes(streams),
+        dry_run=options.dry_run,
         seconds=context.clock.monotonic() - began,
     )
 

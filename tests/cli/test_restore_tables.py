@@ -65,6 +65,10 @@ def test_tables_come_into_a_database_of_their_own(installation: Installation):
         assert rows(installation, place, name) == wanted
         assert told["tables"][name] == len(wanted)
     assert rows(installation, None, "oc_appconfig") == []
+    rehearsed = installation.json(*command, "--dry-run")
+    assert (rehearsed["tables"], rehearsed["dry_run"]) == (told["tables"], True)
+    if isinstance(installation.site.database, Path):
+        assert not Path(rehearsed["database"]).exists()
     assert installation.json(*command)["database"] != place
     again = installation.run(*command, "--database-name", place)
     assert (again.status, "already" in again.err) == (14, True)

@@ -144,6 +144,7 @@ def test_a_dry_run_does_nothing(cloud: Cloud, tmp_path: Path):
     told = cloud.restore("--path", "Documents", "--to", tmp_path, "--dry-run")
     assert told["dry_run"]
     assert told["actions"][0]["size_bytes"] > 0
+    assert told["estimate"]["fetch_packs"] > 0
     assert not (tmp_path / "Documents").exists()
 
 
@@ -237,6 +238,7 @@ def test_a_dry_run_tells_each_file(cloud: Cloud):
     assert cloud.letter.read_text() == "Dear Carol"
     out = cloud.installation.run("-q", "restore", "--user", "alice", "--path", LETTER, "--dry-run")
     assert f"M files/{LETTER}  8 bytes" in out.out
+    assert "1 entries; 8 bytes come out of the repository in 1 packs" in out.out
 
 
 def test_versions_and_trash_that_are_there_stay(cloud: Cloud):
@@ -285,6 +287,8 @@ def test_another_run_is_respected(cloud: Cloud):
     ("arguments", "words"),
     [
         (["--user", "alice", "--db"], "--user goes with"),
+        (["--user", "alice", "--undo"], "--user goes with"),
+        (["--user", "alice", "--root", "/x"], "--user goes with"),
         (["--path", "x"], "go with --user"),
         (["--user", "alice", "--without", "nonsense"], "known are account"),
     ],

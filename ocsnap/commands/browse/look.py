@@ -6,19 +6,23 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ocsnap.commands.browse.place import part_of
 from ocsnap.commands.context import connect
 from ocsnap.commands.repository_lock import reader_lock
+from ocsnap.commands.restore.estimate import Estimate, Estimator
 from ocsnap.commands.snapshots import choose, readable
 from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.snapshot.listings import Listings
+from ocsnap.snapshot.restorer import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ocsnap.commands.context import Context
     from ocsnap.repository.repository import Repository
-    from ocsnap.repository.snapshot import StoredSnapshot
+    from ocsnap.repository.snapshot import Root, StoredSnapshot
+    from ocsnap.repository.tree import Entry
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,17 @@ class Look:
         root = str(self.context.config.owncloud.root)
         own = [stored for stored in self.snapshots if stored.snapshot.owncloud.root == root]
         return own or self.snapshots
+
+    def estimate(self, root: Root, entries: Sequence[Entry]) -> Estimate:
+        """Say what restoring some files and folders takes, of which nothing stands there.
+
+        Args:
+            root: the root that they are in.
+            entries: they.
+        """
+        billed = self.context.config.repository.url.startswith("s3://")
+        estimator = Estimator(self.repository, checksum=False, billed=billed)
+        return estimator.estimate([Placement(part_of(root, entry), b"") for entry in entries])
 
     def doubts(self, chosen: StoredSnapshot) -> list[str]:
         """Say why a snapshot may hold what an accident or an attack has left; see `doubts`."""

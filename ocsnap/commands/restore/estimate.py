@@ -119,6 +119,10 @@ class Estimator:
     def _walk(
         self, tally: _Tally, root: Entry, present: bytes | None, inner: Iterable[bytes]
     ) -> None:
+        if root.is_file:
+            tally.files += 1
+            self._count(tally, root, present)
+            return
         waiting = [(root, present)]
         while waiting:
             directory, here = waiting.pop()

@@ -83,6 +83,7 @@ def restore_outside(look: Look, options: UserRestoreOptions, to: Path) -> UserRe
         rows=[],
         notes=look.doubts(stored),
         seconds=clock.monotonic() - began,
+        estimate=look.estimate(root, [entry]) if options.dry_run else None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ocsnap.commands.restore.estimate import Estimate
 from ocsnap.repository.selector import LATEST
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class UserRestorePlan(msgspec.Struct, frozen=True, kw_only=True):
         rows: rows that are inserted or changed.
         replace: whether what stands there is replaced instead of kept.
         doubts: why the snapshot may hold what an accident or an attack has left.
+        estimate: what is fetched, how long it takes and what it costs.
     """
 
     snapshot: str
@@ -94,6 +96,7 @@ class UserRestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     replace: bool
     doubts: list[str]
+    estimate: Estimate
 
 
 class UserRestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +119,7 @@ class UserRestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
         rows: what is done with each row.
         notes: sentences worth reading.
         seconds: how long it took.
+        estimate: what is fetched, how long it takes and what it costs; of a dry run only.
     """
 
     snapshot: str
@@ -134,3 +138,4 @@ class UserRestoreOutcome(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[RowAction]
     notes: list[str]
     seconds: float
+    estimate: Estimate | None = None

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ocsnap.commands.context import Context
+    from ocsnap.commands.restore.estimate import Estimate
     from ocsnap.repository.snapshot import Root, StoredSnapshot
     from ocsnap.repository.tree import Entry
 
@@ -163,7 +164,12 @@ class _Run:
             rows=sum(row.act in _CHANGES for row in rows),
             replace=self.options.replace,
             doubts=self.doubts,
+            estimate=self._estimate(actions),
         )
+
+    def _estimate(self, actions: list[Action]) -> Estimate:
+        wanted = [action.entry for action in actions if action.act is not Act.LEAVE]
+        return self.look.estimate(self.root, wanted)
 
     def _place(self, actions: list[Action]) -> Placed:
         context = self.look.context
@@ -239,6 +245,7 @@ class _Run:
             rows=rows,
             notes=[*self.doubts, *(() if self.rows is None else self.rows.notes())],
             seconds=self.look.context.clock.monotonic() - self.began,
+            estimate=self._estimate(actions) if self.options.dry_run else None,
         )
 
 
