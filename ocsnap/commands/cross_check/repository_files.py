@@ -53,7 +53,7 @@ class RepositoryFiles:
         """
         self.has_contents = load_pack is not None
         self._repository = repository
-        self._load_pack = load_pack or repository.reader.pack
+        self._load_pack = load_pack or repository.reader.decrypted
         self._wants = wants
         self._scratch_dir = scratch_dir
         self._monitor = monitor
