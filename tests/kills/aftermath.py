@@ -47,7 +47,7 @@ def assert_nothing_is_stored_twice(host: Host) -> None:
         for folder in ("packs/", "meta/"):
             for info in repository.storage.list(folder):
                 if info.name not in _inside:
-                    trailer = read_trailer(repository.reader.pack(info.name), name=info.name)
+                    trailer = read_trailer(repository.reader.decrypted(info.name), name=info.name)
                     _inside[info.name] = [packed.blob for packed in trailer]
                 seen.update(_inside[info.name])
     assert [blob.hex() for blob, times in seen.items() if times > 1] == []
