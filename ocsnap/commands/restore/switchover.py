@@ -110,7 +110,7 @@ class Switchover:
         self.sweep()
 
     def sweep(self) -> None:
-        """Remove what only the exchange needed, also where a finished restore died before it did."""
+        """Remove what only the exchange needed, also after a restore that died before it did."""
         if self.journal.phase is Phase.DONE and self.journal.folders:
             self._remove_folders()
             self.note(folders=[])
