@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from ocsnap import units
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ocsnap.commands.drill.report import DrillReport
+    from ocsnap.commands.reporting.reporter import Told
 
 
 def register(app: typer.Typer) -> None:
@@ -55,10 +57,14 @@ def drill(
     from ocsnap.commands.drill.drill import FOLDER, DrillOptions  # noqa: PLC0415 - see session
     from ocsnap.commands.drill.drill import drill as run  # noqa: PLC0415 - see session
     from ocsnap.commands.drill.written import write  # noqa: PLC0415 - see session
+    from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
+    from ocsnap.commands.reporting.reporter import reported  # noqa: PLC0415 - see session
 
     options = context.obj
     with session(options) as world:
-        report = run(world, DrillOptions(snapshot=snapshot, scratch=scratch, keep=keep))
+        wanted = DrillOptions(snapshot=snapshot, scratch=scratch, keep=keep)
+        done = reported(world, Operation.DRILL, lambda: run(world, wanted), _told)
+        report = done.result
         text = "\n".join(_lines(report))
         told = json.dumps({"sound": report.sound, "report": document(report)}, indent=2)
         report.files_of_report = write(
@@ -68,7 +74,15 @@ def drill(
         print_json({"sound": report.sound, "report": report})
     else:
         print_text("\n".join([text, *(f"Report: {path}" for path in report.files_of_report)]))
-    return int(ExitStatus.OK if report.sound else ExitStatus.UNSOUND)
+    return int(done.status)
+
+
+def _told(report: DrillReport) -> Told:
+    from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
+
+    status = ExitStatus.OK if report.sound else ExitStatus.UNSOUND
+    figures: dict[str, Any] = {"sound": report.sound, "report": msgspec.to_builtins(report)}
+    return Told(status, "\n".join(_lines(report)), figures)
 
 
 def _lines(report: DrillReport) -> Iterator[str]:

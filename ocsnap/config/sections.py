@@ -204,6 +204,8 @@ class HooksConfig(Section, frozen=True, kw_only=True):
         after_prune: when it is done.
         before_restore: a failure stops it.
         after_restore: when it is done.
+        before_drill: a failure stops it.
+        after_drill: when it is done.
         on_failure: when a run failed, or not all is well.
         on_alarm: when a backup raised an alarm.
         timeout_seconds: how long each may take; seconds.
@@ -221,6 +223,8 @@ class HooksConfig(Section, frozen=True, kw_only=True):
     after_prune: Commands = ()
     before_restore: Commands = ()
     after_restore: Commands = ()
+    before_drill: Commands = ()
+    after_drill: Commands = ()
     on_failure: Commands = ()
     on_alarm: Commands = ()
     timeout_seconds: Timeout = 300.0
@@ -249,12 +253,14 @@ class PingConfig(Section, frozen=True, kw_only=True):
         verify: is told of each verify.
         prune: is told of each prune.
         restore: is told of each restore.
+        drill: is told of each drill.
     """
 
     backup: Text | None = None
     verify: Text | None = None
     prune: Text | None = None
     restore: Text | None = None
+    drill: Text | None = None
 
 
 class MetricsConfig(Section, frozen=True, kw_only=True):

@@ -66,6 +66,32 @@ def test_a_watcher_is_told_of_begin_and_end(cloud: Installation, receiver: HttpR
     assert "Backup Statistics" in end.body
 
 
+def test_a_drill_is_told_like_a_backup(cloud: Installation, receiver: HttpReceiver):
+    hooks = cloud.folder / "hooks"
+    cloud.set("ping", drill=receiver.url("/drill"))
+    cloud.set("hooks", before_drill=[writing(hooks)], after_drill=[writing(hooks)])
+    assert cloud.run("-q", "backup").status == 0
+    assert cloud.run("-q", "drill").status == 0
+    assert receiver.paths == ["/drill/start", "/drill/0"]
+    assert "Recovery time" in receiver.requests[-1].body
+    assert [each["hook"] for each in documents(hooks)] == ["before_drill", "after_drill"]
+
+
+def test_names_that_are_no_text_are_told_as_escapes(cloud: Installation, receiver: HttpReceiver):
+    log = cloud.folder / "log.jsonl"
+    cloud.set("notify", on="always", urls=[f"json://127.0.0.1:{receiver.port}/"])
+    cloud.set("log", json_file=str(log))
+    odd = os.fsdecode(b"odd \xff name")
+    (cloud.site.homes["alice"] / "files" / odd).write_bytes(b"x" * 5000)
+    assert cloud.run("-q", "backup").status == 0
+    for pack in (cloud.repository / "packs").rglob("*.gpg"):
+        pack.write_bytes(b"broken")
+    result = cloud.run("-q", "verify", "--read-data")
+    assert result.status == 10
+    assert "odd \\udcff name" in receiver.requests[-1].json()["message"]
+    assert "odd \\udcff name" in str(documents(log)[-1]["text"])
+
+
 def test_a_watcher_is_told_of_a_failure_with_its_status(
     cloud: Installation, receiver: HttpReceiver
 ):

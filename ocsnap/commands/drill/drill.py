@@ -20,6 +20,7 @@ from ocsnap.commands.cross_check.cross_check import CrossCheck
 from ocsnap.commands.cross_check.restored_files import RestoredFiles
 from ocsnap.commands.drill.report import DrillReport
 from ocsnap.commands.drill.scratch import PREFIX, Scratch, Scratches, database_name
+from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.restore.dump_folder import DumpFolder
 from ocsnap.commands.restore.layout import Part, layout_elsewhere
 from ocsnap.commands.restore.room import check_room
@@ -70,6 +71,7 @@ def drill(context: Context, options: DrillOptions) -> DrillReport:
         What was found, and how long it took; `sound` says whether all is right.
 
     Raises:
+        HookError: a hook stopped it.
         OcsnapError: it could not begin: no room, no snapshot, no repository, another drill.
     """
     notes = state_dir(context) / FOLDER
@@ -77,9 +79,11 @@ def drill(context: Context, options: DrillOptions) -> DrillReport:
         notes.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise LocalIOError(f"{notes} cannot be made: {error.strerror}.") from error
-    with run_lock(notes, "a drill"), look(context, locked=True) as opened:
-        stored = opened.choose(options.snapshot)
-        return _Drill(context, options, notes, opened, stored).run()
+    with run_lock(notes, "a drill"):
+        demand(context, HookPoint.BEFORE_DRILL)
+        with look(context, locked=True) as opened:
+            stored = opened.choose(options.snapshot)
+            return _Drill(context, options, notes, opened, stored).run()
 
 
 @dataclass

@@ -42,6 +42,8 @@ class HookPoint(StrEnum):
     AFTER_PRUNE = "after_prune"
     BEFORE_RESTORE = "before_restore"
     AFTER_RESTORE = "after_restore"
+    BEFORE_DRILL = "before_drill"
+    AFTER_DRILL = "after_drill"
     ON_FAILURE = "on_failure"
     ON_ALARM = "on_alarm"
 

@@ -17,6 +17,7 @@ class Operation(StrEnum):
     VERIFY = "verify"
     PRUNE = "prune"
     RESTORE = "restore"
+    DRILL = "drill"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

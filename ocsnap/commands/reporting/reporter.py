@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 
+from ocsnap.commands.document import document
 from ocsnap.commands.reporting.hooks import HookPoint, attempt
 from ocsnap.commands.reporting.metrics import write_metrics
 from ocsnap.commands.reporting.notification import notify
@@ -24,6 +25,7 @@ _AFTER: Final = {
     Operation.VERIFY: HookPoint.AFTER_VERIFY,
     Operation.PRUNE: HookPoint.AFTER_PRUNE,
     Operation.RESTORE: HookPoint.AFTER_RESTORE,
+    Operation.DRILL: HookPoint.AFTER_DRILL,
 }
 
 
@@ -145,7 +147,8 @@ class _Run:
             started=self._started,
             finished=self.context.clock.now(),
             status=status,
-            text="\n".join([*failed, told.text]),
+            # Names from a disk may hold what no mail and no JSON can carry.
+            text=str(document("\n".join([*failed, told.text]))),
             report=told.report or None,
             failed_hooks=failed,
         )
