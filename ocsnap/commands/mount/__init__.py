@@ -1,0 +1,1 @@
+"""Snapshots as folders of a read-only file system."""
