@@ -10,7 +10,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from ocsnap.errors import DamagedError, LocalIOError
+from ocsnap.errors import DamagedError, LocalIOError, ObjectMissingError
 from ocsnap.repository.reader import unpack
 
 if TYPE_CHECKING:
@@ -94,16 +94,28 @@ class FileReader:
 
     def _read(self, piece: Extent, place: Location) -> memoryview:
         if self._blob[0] != piece.blob:
-            if self._pack[0] != place.pack:
-                self._pack = ("", memoryview(b""))
-                self._pack = (place.pack, memoryview(self._load_pack(place.pack)))
-            frame = self._pack[1][place.offset : place.offset + place.frame_bytes]
-            data = unpack(piece.blob, frame, place.raw_bytes, name=place.pack)
-            self._blob = (piece.blob, data)
+            self._blob = (piece.blob, self._load(piece.blob, place))
         part = memoryview(self._blob[1])[piece.offset : piece.offset + piece.length]
         if len(part) != piece.length:
             raise DamagedError(f"A part of a file does not fit into the blob {piece.blob.hex()}.")
         return part
+
+    def _load(self, blob: bytes, place: Location) -> bytes:
+        try:
+            return self._unpacked(blob, place)
+        except (DamagedError, ObjectMissingError):
+            # While packs are replaced by others there are two places, and one may be gone already.
+            for other in self._cache.locations(blob):
+                if other.pack != place.pack:
+                    return self._unpacked(blob, other)
+            raise
+
+    def _unpacked(self, blob: bytes, place: Location) -> bytes:
+        if self._pack[0] != place.pack:
+            self._pack = ("", memoryview(b""))
+            self._pack = (place.pack, memoryview(self._load_pack(place.pack)))
+        frame = self._pack[1][place.offset : place.offset + place.frame_bytes]
+        return unpack(blob, frame, place.raw_bytes, name=place.pack)
 
 
 def _starts(pieces: Sequence[Extent]) -> list[int]:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from ocsnap.errors import DamagedError
+from ocsnap.errors import DamagedError, ObjectMissingError, OcsnapError
 from ocsnap.repository.reader import unpack
 from ocsnap.units import MIB
 
@@ -80,11 +80,7 @@ class Contents:
             if blob in self._blobs:
                 self._blobs.move_to_end(blob)
                 return self._blobs[blob]
-        place = self._repository.cache.find(blob)
-        if place is None:
-            raise DamagedError(f"The repository has no blob {blob.hex()}.")
-        frame = self._pack(place.pack)[place.offset : place.offset + place.frame_bytes]
-        data = unpack(blob, frame, place.raw_bytes, name=place.pack)
+        data = self._fetched(blob)
         with self._lock:
             if blob not in self._blobs:
                 self._blobs[blob] = data
@@ -92,6 +88,17 @@ class Contents:
             while self._blob_bytes > MOST_BLOB_BYTES and len(self._blobs) > 1:
                 self._blob_bytes -= len(self._blobs.popitem(last=False)[1])
         return data
+
+    def _fetched(self, blob: bytes) -> bytes:
+        """Take a blob out of its pack, or another that has it, as when packs are replaced."""
+        failure: OcsnapError = DamagedError(f"The repository has no blob {blob.hex()}.")
+        for place in self._repository.cache.locations(blob):
+            try:
+                frame = self._pack(place.pack)[place.offset : place.offset + place.frame_bytes]
+                return unpack(blob, frame, place.raw_bytes, name=place.pack)
+            except (DamagedError, ObjectMissingError) as error:  # noqa: PERF203 - two at most
+                failure = error
+        raise failure
 
     def _pack(self, name: str) -> memoryview:
         """Return a pack; whoever asks for one that is being fetched waits for it."""
@@ -102,7 +109,7 @@ class Contents:
                 if name in self._packs:
                     self._packs.move_to_end(name)
                     return self._packs[name]
-            plain = memoryview(self._repository.reader.pack(name))
+            plain = memoryview(self._repository.reader.decrypted(name))
             with self._lock:
                 self._packs[name] = plain
                 while len(self._packs) > MOST_PACKS:
