@@ -66,6 +66,24 @@ imports: $(VENV)/development ## Layers: imports run downwards only
 	@echo "==> import-linter"
 	@$(BIN)/lint-imports
 
+# Those that are missing take no part; duplicity speaks to S3 through boto3 of the system.
+BENCH_PACKAGES := restic borgbackup duplicity python3-boto3 rsync zstd mariadb-client
+
+.PHONY: bench
+bench: $(VENV)/development ## ocsnap beside restic, borg and duplicity on a small tree; a minute
+	@tools/debian-packages $(BENCH_PACKAGES)
+	@tests/servers/install.sh
+	@$(BIN)/python -m benchmarks.compare --files 2000 --large-mib 32 --rounds 1
+	@$(BIN)/python -m benchmarks.database --rows 100000 --rounds 1
+
+.PHONY: bench-full
+bench-full: $(VENV)/development ## The same on 20,000 files and two million rows, and growth; an hour
+	@tools/debian-packages $(BENCH_PACKAGES)
+	@tests/servers/install.sh
+	@$(BIN)/python -m benchmarks.compare --rounds 3
+	@$(BIN)/python -m benchmarks.database
+	@$(BIN)/python -m benchmarks.growth
+
 .PHONY: audit
 audit: $(VENV)/runtime ## Known vulnerabilities of the pinned packages
 	@echo "==> pip-audit"
