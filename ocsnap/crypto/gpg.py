@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import shlex
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import gnupg
@@ -18,7 +20,6 @@ from ocsnap.errors import ConfigError, CryptoError, DamagedError, NoSecretKeyErr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from ocsnap.crypto.cipher import Buffer
     from ocsnap.crypto.statuses import Statuses
@@ -223,6 +224,22 @@ def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str
                 f"encryption.key_files: {file}: holds a secret key, and others can read it.",
                 hint=f"Run: chmod 600 {shlex.quote(str(file))}",
             )
+
+
+def fingerprint_of(file: Path, environment: Mapping[str, str]) -> str | None:
+    """Return the fingerprint of the first key in a file; None: there is none.
+
+    Args:
+        file: an exported key.
+        environment: as for `Gpg`.
+
+    Raises:
+        CryptoError: gpg cannot be run.
+    """
+    # gpg looks into no file without a folder of its own, be it an empty one.
+    with tempfile.TemporaryDirectory(prefix="ocsnap-") as home:
+        found = _start(Path(home), environment).scan_keys(str(file))
+    return str(found.fingerprints[0]) if found.fingerprints else None
 
 
 def _start(home: Path | None, environment: Mapping[str, str]) -> Any:  # noqa: ANN401

@@ -14,14 +14,17 @@ from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.question import secret_answer, tell
 from ocsnap.cli.session import session_of
+from ocsnap.cli.setup.from_duply import demand_key, duply_answers, duply_lines
 from ocsnap.cli.setup.interview import Trial, interview
 from ocsnap.cli.setup.sheet_text import ask_to_confirm, show_sheet
 from ocsnap.config import locate
 from ocsnap.errors import ConfigError, ExitStatus, RefusedError
+from ocsnap.owncloud.search import find_roots
 
 if TYPE_CHECKING:
     from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.context import Context
+    from ocsnap.commands.duply.translation import Carried
     from ocsnap.commands.init.answers import Answers
     from ocsnap.commands.init.new_files import NewFiles
 
@@ -52,6 +55,10 @@ def init(
     sheet: Annotated[
         Path | None, typer.Option("--sheet", help="Where to write the recovery sheet, a PDF.")
     ] = None,
+    from_duply: Annotated[
+        str | None,
+        typer.Option("--from-duply", metavar="PROFILE", help="Take over what a profile says."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a configuration; the old one is kept.")
     ] = False,
@@ -70,6 +77,8 @@ def init(
     Examples:
 
         ocsnap init
+
+        ocsnap init --from-duply cloud
 
         ocsnap init --yes --repository file:///srv/backup/cloud
 
@@ -95,17 +104,30 @@ def init(
         exclude=tuple(exclude or ()),
         state_dir=_absolute(said.state_dir),
     )
-    return set_up(options, answers, sheet=sheet, force=force, yes=yes)
+    carried: tuple[Carried, ...] = ()
+    if from_duply is not None:
+        roots = find_roots(_MACHINE)
+        answers, carried = duply_answers(from_duply, answers, roots, os.environ)
+        if yes:
+            demand_key(answers, carried)
+    return set_up(options, answers, carried, sheet=sheet, force=force, yes=yes)
 
 
 def set_up(
-    options: GlobalOptions, answers: Answers, *, sheet: Path | None, force: bool, yes: bool
+    options: GlobalOptions,
+    answers: Answers,
+    carried: tuple[Carried, ...] = (),
+    *,
+    sheet: Path | None,
+    force: bool,
+    yes: bool,
 ) -> int:
     """Do what `init` does, with the answers that are known.
 
     Args:
         options: what was said before the command's name.
         answers: what the options say.
+        carried: what became of each key of a duply profile.
         sheet: where to write the recovery sheet; None: beside the configuration.
         force: replace a configuration.
         yes: ask nothing.
@@ -118,7 +140,6 @@ def set_up(
         OcsnapError: something does not work; nothing was left behind.
     """
     from ocsnap.commands.init.new_files import NewFiles  # noqa: PLC0415 - see session
-    from ocsnap.owncloud.search import find_roots  # noqa: PLC0415 - see session
 
     config_path = locate(options.config, os.environ).absolute()
     asks = not yes and sys.stdin.isatty()
@@ -131,6 +152,9 @@ def set_up(
             f"{config_path} is there already.",
             hint="Change it by hand, or give --force: then it is kept under another name.",
         )
+    if carried and not options.json:
+        # At once: what is refused or asked next follows from it.
+        (tell if asks else print_text)("\n".join(duply_lines(carried)))
     # Nothing may be drawn over the questions.
     options = replace(options, verbosity=Verbosity.QUIET) if asks else options
     trial = Trial(
@@ -144,7 +168,7 @@ def set_up(
         trial.owncloud(answers)
     with NewFiles() as files:
         _write_secret(answers, trial, files)
-        return _finish(options, answers, trial, files, config_path, sheet, asks=asks)
+        return _finish(options, answers, carried, trial, files, config_path, sheet, asks=asks)
 
 
 def _complete(answers: Answers, found: list[Path]) -> Answers:
@@ -176,6 +200,7 @@ def _write_secret(answers: Answers, trial: Trial, files: NewFiles) -> None:
 def _finish(  # noqa: PLR0913 - what all of it needs, by name where it could be mistaken
     options: GlobalOptions,
     answers: Answers,
+    carried: tuple[Carried, ...],
     trial: Trial,
     files: NewFiles,
     config_path: Path,
@@ -211,7 +236,8 @@ def _finish(  # noqa: PLR0913 - what all of it needs, by name where it could be 
             tell(f"The same, to be printed, is in {sheet}. Delete it when it is on paper.")
             confirmed = ask_to_confirm(world)
     if options.json:
-        told = {"config": str(config_path), "repository": repository, "made": made}
+        told: dict[str, object] = {"config": str(config_path), "repository": repository}
+        told |= {"made": made, **({"duply": carried} if carried else {})}
         print_json({**told, "sheet": str(sheet), "confirmed": confirmed, "notes": notes})
     elif asks or options.verbosity is not Verbosity.QUIET:
         print_text("\n".join(_lines(made, sheet, notes, confirmed=confirmed)))

@@ -1,0 +1,1 @@
+"""What a duply profile says, in the words of ocsnap's configuration."""
