@@ -178,7 +178,9 @@ class Needs:
                 found = [*directory.subtree]
                 for entry in self._listing(directory, reader):
                     found += entry.signature
-                    found += [piece.blob for piece in entry.pieces()]
+                    # No restore needs what an old signature describes, but without it the next
+                    # edit of a large file would store all of it again.
+                    found += [piece.blob for piece in (*entry.pieces(), *entry.signed)]
                     if entry.is_directory:
                         waiting.append(entry)
                 self._many("INSERT OR IGNORE INTO need VALUES (?, ?)", ((b, stays) for b in found))

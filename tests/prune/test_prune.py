@@ -56,6 +56,26 @@ def test_without_a_time_of_grace_all_goes_at_once(vault: Vault, folder: Path):
     assert vault.host().check(read_data=True).sound  # also for who knew what is gone
 
 
+def test_what_a_signature_describes_stays_for_the_next_edit(vault: Vault, folder: Path):
+    """Most of the file is cut out: its blobs are in no version that stays."""
+    old = random.Random(1).randbytes(24 << 20)
+    moved = b"moves all that follows" + old
+    (folder / "large").write_bytes(old)
+    vault.backup(folder)
+    (folder / "large").write_bytes(moved)
+    vault.backup(folder)
+    (folder / "large").write_bytes(moved[: 4 << 20] + moved[21 << 20 :])
+    latest = vault.backup(folder)
+    assert latest.statistics.raw_delta_bytes < 100_000
+    vault.pass_grace()
+    vault.prune()
+    vault.pass_grace()
+    vault.prune()
+    (folder / "large").write_bytes(moved[: 8 << 20] + moved[21 << 20 :])
+    assert vault.backup(folder).statistics.raw_delta_bytes < 100_000
+    vault.assert_sound()
+
+
 def test_packs_that_are_mostly_garbage_are_repacked(vault: Vault, folder: Path, tmp_path: Path):
     for number in range(10):
         write(folder, f"{number}", number)
