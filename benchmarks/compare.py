@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from benchmarks.figures import Figures, Goal, goals_table, medians_table
 from benchmarks.process_tree import run
 from benchmarks.programs.borg import Borg
 from benchmarks.programs.duplicity import Duplicity
-from benchmarks.programs.ocsnap import Ocsnap
+from benchmarks.programs.ocsnap import LocalOcsnap, Ocsnap
 from benchmarks.programs.program import Command, Place
 from benchmarks.programs.restic import Restic
 from benchmarks.programs.tar import Tar
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 PROGRAMS: Final[dict[str, Callable[[Place], Program]]] = {
     "tar|zstd|gpg": Tar,
     "ocsnap": Ocsnap,
+    "ocsnap, local": LocalOcsnap,
     "restic": Restic,
     "borg": Borg,
     "duplicity": Duplicity,
@@ -61,6 +63,7 @@ STORED: Final = "stored after the first, MB"
 MEMORY: Final = "peak memory, MiB"
 
 GOALS: Final = (
+    Goal("first backup, local", FIRST, "ocsnap, local", 1.3, "tar|zstd|gpg"),
     Goal("first backup", FIRST, "ocsnap", 1.2, "tar|zstd|gpg"),
     Goal("first backup", FIRST, "ocsnap", 0.5, "restic"),
     Goal("no change", NONE, "ocsnap", 0.4, "restic"),
@@ -123,7 +126,7 @@ class _Contest:
         self.store.data.mkdir(exist_ok=True)
 
     def _place_folder(self, name: str, number: int) -> Path:
-        return self.folder / f"{name.partition('|')[0]}-{number}"
+        return self.folder / f"{re.sub('[^a-z]+', '-', name)}-{number}"
 
     def _program(self, name: str, number: int) -> Program:
         folder = self._place_folder(name, number)
@@ -215,7 +218,7 @@ def _versions(figures: Figures) -> list[str]:
 
 def _is_installed(name: str) -> bool:
     program = "tar" if name.startswith("tar") else name
-    found = program == "ocsnap" or shutil.which(program) is not None
+    found = name.startswith("ocsnap") or shutil.which(program) is not None
     if not found:
         print(f"{name} is not installed: it takes no part.", file=sys.stderr)
     return found

@@ -1,4 +1,4 @@
-"""ocsnap, into the S3 server, with the same work as the others have.
+"""ocsnap, into the S3 server or a folder, with the same work as the others have.
 
 It freezes nothing and trusts no etags here: the others know nothing of either.
 """
@@ -39,11 +39,15 @@ class Ocsnap:
         """Write the configuration; the first backup makes the repository."""
         place = self._place
         settings = usual_settings(place.folder, place.site)
-        settings["repository"] = place.store.settings(place.bucket, "ocsnap", place.folder)
+        settings["repository"] = self._storage()
         settings["scan"] = {"trust_etags": "never"}
         self._config.touch(mode=0o600)
         self._config.write_text(toml(settings))
         return []
+
+    def _storage(self) -> dict[str, object]:
+        place = self._place
+        return place.store.settings(place.bucket, "ocsnap", place.folder)
 
     def backup(self, number: int) -> Command:
         """Return what makes a backup."""
@@ -65,3 +69,15 @@ class Ocsnap:
     def _command(self, *words: str | Path) -> Command:
         program = (sys.executable, "-m", "ocsnap", "-c", self._config)
         return Command((*program, *words), {"HOME": str(self._place.folder)})
+
+
+class LocalOcsnap(Ocsnap):
+    """ocsnap into a folder on this disk, as tar and borg."""
+
+    @property
+    def repository(self) -> Path:
+        """The folder."""
+        return self._place.folder / "repository"
+
+    def _storage(self) -> dict[str, object]:
+        return {"url": f"file://{self.repository}"}
