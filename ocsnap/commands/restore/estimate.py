@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ocsnap.errors import DamagedError, ObjectMissingError
 from ocsnap.repository import tree
 from ocsnap.snapshot.reuse import Likeness, likeness
 from ocsnap.storage.prices import load_prices
@@ -88,8 +89,8 @@ class Estimator:
         Args:
             placements: what goes where.
 
-        Raises:
-            DamagedError: a listing cannot be read; the restore itself will name its files.
+        Returns:
+            The numbers; of what lies below a damaged listing they tell nothing.
         """
         tally = _Tally()
         inner = {placement.present for placement in placements if placement.present}
@@ -126,7 +127,7 @@ class Estimator:
         waiting = [(root, present)]
         while waiting:
             directory, here = waiting.pop()
-            children = tree.decode(self._repository.reader.load_all(directory.subtree))
+            children = self._children(directory)
             names = _names(here)
             # What another root brings is not missing in this one.
             names -= {child.name for child in children}
@@ -139,6 +140,12 @@ class Estimator:
                     waiting.append((child, path))
                 elif child.is_file:
                     self._count(tally, child, path)
+
+    def _children(self, directory: Entry) -> list[Entry]:
+        try:
+            return tree.decode(self._repository.reader.load_all(directory.subtree))
+        except (DamagedError, ObjectMissingError):
+            return []  # the restore names it
 
     def _count(self, tally: _Tally, entry: Entry, path: bytes | None) -> None:
         like = likeness(entry, path, checksum=self._checksum)

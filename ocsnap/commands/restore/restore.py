@@ -86,7 +86,7 @@ def restore(
     folder = state_dir(context)
     with run_lock(folder, "a restore"), recorded(context, folder, "restore") as record:
         context = record.context
-        if not options.dry_run:
+        if options.target is None and not options.dry_run:
             settle(context, folder)
         opened = connect(context)
         with (
