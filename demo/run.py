@@ -100,7 +100,7 @@ def main() -> None:
         shutil.rmtree(folder)
 
     demo.step("The restore needs config.toml, the passphrase and the repository, nothing else")
-    demo.ocsnap("restore", "--yes")
+    demo.ocsnap("restore", "--yes", "--no-fingerprint")
 
     demo.step("Comparison with the state before the second backup")
     after = State.of(site)
