@@ -114,6 +114,8 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
         recipients = read_description(storage).recipients
         encryption = msgspec.structs.replace(encryption, recipients=recipients)
     cipher = open_cipher(encryption, environment=environment, state_dir=folder)
+    if create:
+        cipher.check_signing()  # not after hours of uploads
     storage.check()
     try:
         repository = open_repository(storage, cipher, state_dir=folder)

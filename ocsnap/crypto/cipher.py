@@ -38,6 +38,19 @@ class Cipher(Protocol):
         """Whether this host can read what it writes (not so in public-key mode)."""
         ...
 
+    @property
+    def signer(self) -> str | None:
+        """Fingerprint of the key whose signature snapshots must have; None: they need none."""
+        ...
+
+    def check_signing(self) -> None:
+        """See that what must be signed can be signed here; to read, the public key is enough.
+
+        Raises:
+            CryptoError: the secret key is missing.
+        """
+        ...
+
     def close(self) -> None:
         """End what was started in the background."""
         ...

@@ -64,7 +64,8 @@ class Gpg:
         self._passphrase = passphrase
         self._recipients = tuple(_normal(fingerprint) for fingerprint in recipients)
         self._sign_with = _normal(sign_with) if sign_with else None
-        self._check_keys(home)
+        self._home = home
+        self._check_keys()
         self._can_decrypt = not self._recipients or self._has_secret_key()
         self._has_opened = False
 
@@ -82,6 +83,18 @@ class Gpg:
     def can_decrypt(self) -> bool:
         """Whether this host can read what it writes."""
         return self._can_decrypt
+
+    @property
+    def signer(self) -> str | None:
+        """Fingerprint of the key whose signature snapshots must have."""
+        return self._sign_with
+
+    def check_signing(self) -> None:
+        """See that snapshots can be signed here; see `Cipher.check_signing`."""
+        signer = self._sign_with
+        if signer and not self._gpg.list_keys(secret=True, keys=[signer]):
+            where = self._where()
+            raise CryptoError(f"gpg has no secret key {signer}{where}.", hint=self._hint())
 
     def close(self) -> None:
         """End the agent that gpg starts when it uses a secret key."""
@@ -169,15 +182,19 @@ class Gpg:
         # None is compressed, so none holds more than it is long, nor may a few bytes fill memory.
         return ["--max-output", str(message.size_bytes), "--trust-model", "always", "--decrypt"]
 
-    def _check_keys(self, home: Path | None) -> None:
-        where = f" in {home}" if home else ""
-        command = f"gpg --homedir {home} --import KEYFILE" if home else "gpg --import KEYFILE"
-        hint = f"Name its file in encryption.key_files, or run: {command}."
-        for fingerprint in self._recipients:
+    def _check_keys(self) -> None:
+        signer = (self._sign_with,) if self._sign_with else ()
+        for fingerprint in (*self._recipients, *signer):
             if not self._gpg.list_keys(keys=[fingerprint]):
-                raise CryptoError(f"gpg has no public key {fingerprint}{where}.", hint=hint)
-        if self._sign_with and not self._gpg.list_keys(secret=True, keys=[self._sign_with]):
-            raise CryptoError(f"gpg has no secret key {self._sign_with}{where}.", hint=hint)
+                where = self._where()
+                raise CryptoError(f"gpg has no public key {fingerprint}{where}.", hint=self._hint())
+
+    def _where(self) -> str:
+        return f" in {self._home}" if self._home else ""
+
+    def _hint(self) -> str:
+        folder = f"--homedir {self._home} " if self._home else ""
+        return f"Name its file in encryption.key_files, or run: gpg {folder}--import KEYFILE."
 
     def _has_secret_key(self) -> bool:
         return bool(self._gpg.list_keys(secret=True, keys=list(self._recipients)))

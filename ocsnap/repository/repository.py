@@ -49,6 +49,8 @@ of them takes much memory."""
 _LIVE_COUNT: Final = "held after the last trim"
 _SMALL_CACHE: Final = 10_000
 
+_SIGNER: Final = "whose signature the snapshots held here have"
+
 
 class Repository:
     """An open repository.
@@ -322,6 +324,18 @@ def read_description(storage: Storage) -> Description:
         ) from None
 
 
+def _forget_unproven(cache: Cache, cipher: Cipher) -> None:
+    """Forget cached snapshots where another signature is demanded now: they are proven anew.
+
+    A host that cannot decrypt has none but its own.
+    """
+    signer = cipher.signer
+    if cipher.can_decrypt and cache.note(_SIGNER) != signer:
+        for name in cache.held_snapshots():
+            cache.drop_snapshot(name)
+        cache.set_note(_SIGNER, signer)
+
+
 def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Repository:
     """Open an existing repository.
 
@@ -351,10 +365,12 @@ def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Rep
             hint="What is there stays as it is locked: back up for other recipients elsewhere.",
         )
     folder = state_dir / description.repository
+    cache = Cache(folder / "cache.db")
+    _forget_unproven(cache, cipher)
     return Repository(
         storage=storage,
         cipher=cipher,
-        cache=Cache(folder / "cache.db"),
+        cache=cache,
         sending=Sending(folder / "sending"),
         repository=description.repository,
     )

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import subprocess
+import tempfile
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 from tests.cli.keys import Key, new_key
 from tests.cli.state import State, differing, files, left_out
@@ -120,6 +126,80 @@ def test_only_signed_snapshots_are_taken(blind: Installation, admin: Key, server
     assert forged[:8] not in listed.out
     assert forged in listed.err
     assert other.run("verify", "--read-data").status == 10
+
+
+def test_a_snapshot_that_is_not_signed_is_no_parent(blind: Installation, admin: Key, server: Key):
+    """Its trees would be taken over without a look into the files."""
+    blind.settings["encryption"] |= {
+        "key_files": [str(admin.secret_file), str(server.secret_file)],
+    }
+    unsigned = blind.json("backup")["snapshot"]
+    assert [item["id"] for item in blind.json("snapshots")["snapshots"]] == [unsigned]
+    # What this host itself has read before it knew of signatures counts no more than the rest.
+    blind.set("encryption", sign_with=server.fingerprint)
+    signed = blind.json("backup")
+    assert signed["parent"] is None
+    assert [item["id"] for item in blind.json("snapshots")["snapshots"]] == [signed["snapshot"]]
+
+
+def test_who_restores_needs_no_secret_key_that_signs(
+    blind: Installation, admin: Key, server: Key, tmp_path: Path
+):
+    blind.settings["encryption"] |= {
+        "sign_with": server.fingerprint,
+        "key_files": [str(admin.public_file), str(server.secret_file)],
+    }
+    snapshot = blind.json("backup")["snapshot"]
+    keys = [str(admin.secret_file), str(server.public_file)]
+    reader = on_another_host(blind, "r", key_files=keys)
+    assert reader.json("restore", "--target", tmp_path / "t")["snapshot"] == snapshot
+    refused = reader.run("-q", "backup")
+    assert refused.status == 9, refused
+    assert "no secret key" in refused.err
+
+
+def stolen(host: Installation, folder: Path) -> list[Path]:
+    """Copy all that is on a host in public-key mode; return the GnuPG folders to try."""
+    shutil.copytree(host.state_dir, folder / "state", ignore=shutil.ignore_patterns("S.*"))
+    second = folder / "second"
+    second.mkdir(mode=0o700)
+    for file in host.settings["encryption"]["key_files"]:
+        command = ["gpg", "--homedir", str(second), "--batch", "--quiet", "--import", file]
+        subprocess.run(command, check=True, capture_output=True)
+    return [folder / "state" / "gnupg", second]
+
+
+def test_a_thief_of_the_server_opens_nothing(blind: Installation, admin: Key, server: Key):
+    blind.settings["encryption"] |= {
+        "sign_with": server.fingerprint,
+        "key_files": [str(admin.public_file), str(server.secret_file)],
+    }
+    marker = b"what was written here was deleted again. " * 3
+    secret = blind.site.homes["alice"] / "files" / "diary.txt"
+    secret.write_bytes(marker)
+    blind.json("backup")
+    secret.unlink()
+    blind.json("backup")
+    objects = sorted(blind.repository.rglob("*.gpg"))
+    assert len(objects) > 6
+    with tempfile.TemporaryDirectory(prefix="gpg-", dir="/tmp") as name:  # noqa: S108 - sockets
+        for home in stolen(blind, Path(name)):
+            for path in objects:
+                command = ["gpg", "--homedir", str(home), "--batch", "--pinentry-mode", "loopback"]
+                command += ["--passphrase", "", "--decrypt", str(path)]
+                done = subprocess.run(command, capture_output=True, check=False)
+                assert done.returncode != 0, path
+                assert done.stdout == b"", path
+            subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
+    for path in blind.state_dir.rglob("*"):
+        if path.is_file():
+            assert marker not in path.read_bytes(), path
+    (cache,) = blind.state_dir.glob("*/cache.db")
+    with closing(sqlite3.connect(cache)) as database:
+        held = [frame for (frame,) in database.execute("SELECT frame FROM held")]
+    assert held, "listings and signatures, which docs/threat-model.md tells of"
+    for frame in held:
+        assert marker not in zstandard.ZstdDecompressor().decompress(frame)
 
 
 def test_another_recipient_for_an_existing_repository(blind: Installation, server: Key):

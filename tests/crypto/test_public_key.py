@@ -150,8 +150,10 @@ def test_missing_keys_are_told_before_anything_is_done(hosts: Hosts):
     with pytest.raises(CryptoError, match=f"no public key {UNKNOWN}") as caught:
         hosts.server.cipher(recipients=(UNKNOWN,))
     assert "--import" in caught.value.hint
+    with pytest.raises(CryptoError, match=f"no public key {UNKNOWN}"):
+        hosts.server.cipher(recipients=(hosts.backup,), sign_with=UNKNOWN)
     with pytest.raises(CryptoError, match=f"no secret key {hosts.backup}"):
-        hosts.server.cipher(recipients=(hosts.backup,), sign_with=hosts.backup)
+        hosts.server.cipher(recipients=(hosts.backup,), sign_with=hosts.backup).check_signing()
 
 
 def test_key_files_are_imported_into_the_private_home(hosts: Hosts, tmp_path: Path):

@@ -26,6 +26,13 @@ class PlainCipher:
     def __init__(self, *, can_decrypt: bool = True) -> None:
         self.can_decrypt = can_decrypt
 
+    @property
+    def signer(self) -> str | None:
+        return None
+
+    def check_signing(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

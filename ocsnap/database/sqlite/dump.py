@@ -56,7 +56,10 @@ def table_names(connection: sqlite3.Connection) -> list[str]:
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%'"
         " ESCAPE '\\' ORDER BY name"
     )
-    return [row[0] for row in rows]
+    names = [row[0] for row in rows]
+    if not all(isinstance(name, str) for name in names):
+        raise sqlite3.DatabaseError("malformed: the name of a table is no text")
+    return names
 
 
 def row_count(connection: sqlite3.Connection, table: str) -> int:
