@@ -46,3 +46,6 @@ class PlainCipher:
         if bytes(message[:5]) != b"PLAIN":
             raise DamagedError("The message is damaged.")
         return memoryview(message)[5 + _NONCE_BYTES :]
+
+    def decrypt_file(self, message: MemoryFile, *, signed: bool = False) -> memoryview:
+        return self.decrypt(message.content(), signed=signed)
