@@ -165,7 +165,7 @@ class GuardConfig(Section, frozen=True, kw_only=True):
         lost_bytes: share of their sizes that may be gone.
         lost_rows: share of the database's rows that may be gone.
         lost_in_one: share of the files of one user, or of the rows of one table, that may be gone.
-        changed_files: share of the files of one user that may have another content.
+        changed_files: share of the files of one user, or of all, that may have another content.
         suspicious_files: so many files of one user may be renamed to one suffix, or not be
             compressible any more.
         least_files: users with fewer files, and clouds, raise no alarm for shares.

@@ -119,6 +119,25 @@ def test_losses_and_attacks_raise_an_alarm(
     assert all(alarm.text.endswith(".") and alarm.concerned for alarm in report.alarms)
 
 
+def test_an_attack_on_many_users_with_few_files_is_seen(host: Host):
+    host.set("guard", least_files=25, suspicious_files=1000)
+    for user, home in host.site.homes.items():
+        for path in (home / "files").rglob("*"):
+            if path.is_file():
+                path.unlink()
+        for number in range(15):
+            (home / "files" / f"{number}.txt").write_bytes(b"%d" % number + user.encode() * 300)
+    acknowledge(host.context(), [host.backup().snapshot])
+    host.set("guard", least_files=40)
+    for home in host.site.homes.values():
+        for number in range(15):
+            path = home / "files" / f"{number}.txt"
+            path.write_bytes(noise(path))
+    (alarm,) = host.backup().alarms
+    assert (alarm.kind, alarm.subject) == (AlarmKind.CHANGED_FILES, "")
+    assert "all users" in alarm.text
+
+
 def move_everything(host: Host) -> None:
     letters(host).rename(letters(host).with_name("Old letters"))
 

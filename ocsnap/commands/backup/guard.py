@@ -76,9 +76,13 @@ class Guard:
 
     def _attacks(self, signs: Mapping[RootKey, Signs]) -> Iterator[Alarm]:
         before = {(root.kind, root.name): _files(root) for root in self.parent.roots}
-        for key in sorted(signs):
-            if key[0] in _WATCHED and key in before:
-                yield from self._signs_of(key, before[key], signs[key])
+        keys = [key for key in sorted(signs) if key[0] in _WATCHED and key in before]
+        alarms = [alarm for key in keys for alarm in self._signs_of(key, before[key], signs[key])]
+        yield from alarms
+        if not any(alarm.kind is AlarmKind.CHANGED_FILES for alarm in alarms):
+            # Many users may each have too few files to tell anything.
+            replaced = sum(min(signs[key].replaced_files, before[key]) for key in keys)
+            yield from self._replaced("", "all users", sum(before[key] for key in keys), replaced)
 
     def _signs_of(self, key: RootKey, before: int, signs: Signs) -> Iterator[Alarm]:
         limits = self.thresholds
@@ -102,7 +106,10 @@ class Guard:
                     text=f"{count} files of {whose} were replaced by files with the suffix "
                     f".{os.fsdecode(suffix)}.",
                 )
-        replaced = min(signs.replaced_files, before)
+        yield from self._replaced(name, whose, before, min(signs.replaced_files, before))
+
+    def _replaced(self, name: str, whose: str, before: int, replaced: int) -> Iterator[Alarm]:
+        limits = self.thresholds
         if before >= limits.least_files and replaced > before * limits.changed_files:
             yield Alarm(
                 kind=AlarmKind.CHANGED_FILES,
