@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocsnap.commands.restore.journal import Journal, Phase, write
 from tests.cli.installation import install
 from tests.cli.keys import new_key
 from tests.cli.terminal import talk
@@ -61,6 +62,7 @@ def all_done(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     installation = install(tmp_path_factory.mktemp("well") / "machine")
     installation.json("backup")
     installation.json("verify")
+    installation.json("drill")
     installation.json("schedule", "install", "--cron", "--root", machine(installation))
     end = (installation.folder / "passphrase").read_text().strip()[-8:]
     assert installation.run("recovery-sheet", "--confirm", stdin=end + "\n").status == 0
@@ -250,6 +252,20 @@ def test_a_store_and_a_server(s3: S3Server, mariadb: DatabaseServer, tmp_path: P
     made.set("repository", access_key_id="nobody")
     _, found = examined(made)
     assert "storage" in red(found)
+
+
+def test_a_restore_that_died(well: Installation):
+    journal = Journal(
+        stamp="20261101-203000.000000",
+        phase=Phase.BUILDING,
+        snapshot="0" * 64,
+        version="11.0.0",
+        root=str(well.site.root),
+    )
+    write(well.state_dir, journal)
+    _, found = examined(well)
+    assert "locks" in red(found)
+    assert "--undo" in found["locks"][0]["advice"]
 
 
 def test_keys_that_are_here_and_should_not_be(installation: Installation, tmp_path: Path):

@@ -65,11 +65,14 @@ def test_a_detached_run_goes_on_and_can_be_followed(slow: Installation):
     assert os.getsid(told["pid"]) == told["pid"], "it has no terminal"
     assert last(slow)["pid"] == told["pid"]
     assert f"process {told['pid']}" in slow.run("status").out
-    with slow.started("--json", "status", "--follow") as following:
+    with slow.started("status", "--follow") as following:
+        assert following.stderr is not None
+        assert "backup: " in following.stderr.readline()
         go.touch()
         out, _ = following.communicate(timeout=WAIT_SECONDS)
     assert following.returncode == 0
-    (run,) = json.loads(out)["runs"]
+    assert "done" in out
+    run = last(slow)
     assert (run["pid"], run["state"], run["exit_status"]) == (told["pid"], "done", 0)
     log = (slow.state_dir / "backup.log").read_text()
     assert "Freezing ownCloud" in log

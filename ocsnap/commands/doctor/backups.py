@@ -27,6 +27,7 @@ _WRONG_SECONDS: Final = 600.0
 """Amazon turns away what is signed 15 minutes off (S3 API Reference, RequestTimeTooSkewed)."""
 
 _VERIFIED_SECONDS: Final = 31 * 86_400.0
+_REHEARSED_SECONDS: Final = 92 * 86_400.0
 _TRIAL: Final = b"Can what is locked be opened again?"
 
 
@@ -120,6 +121,22 @@ def verified(patient: Patient) -> Iterator[Said]:
         yield yellow(f"Last verified {_moment(record.last_good)}.", "Run: ocsnap verify")
     else:
         yield green(f"Last verified {_moment(record.last_good)}.")
+
+
+def rehearsed(patient: Patient) -> Iterator[Said]:
+    """Look at when a restore was last rehearsed on this machine."""
+    record = read_record(patient.folder, "drill")
+    if record is not None and record.state is RunState.FAILED:
+        yield red(
+            f"The last drill ended with {record.exit_status}. {record.message}".rstrip(),
+            "Run: ocsnap drill",
+        )
+    elif record is None or record.last_good is None:
+        yield yellow("A restore was never rehearsed on this machine.", "Run: ocsnap drill")
+    elif patient.context.clock.now() - record.last_good > _REHEARSED_SECONDS:
+        yield yellow(f"Last rehearsed {_moment(record.last_good)}.", "Run: ocsnap drill")
+    else:
+        yield green(f"A restore was rehearsed {_moment(record.last_good)}.")
 
 
 def schedule(patient: Patient) -> Iterator[Said]:

@@ -31,6 +31,7 @@ CHECKS: Final = (
     Check("repository", backups.repository, needs=("storage", "key")),
     Check("snapshots", backups.snapshots, needs=("storage",)),
     Check("verified", backups.verified, needs=("room",)),
+    Check("rehearsed", backups.rehearsed, needs=("room",)),
     Check("schedule", backups.schedule),
     Check("recovery sheet", backups.sheet, needs=("key",)),
 )

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.doctor.finding import green, red, yellow
+from ocsnap.commands.restore.journal import read_all, unfinished
 from ocsnap.commands.run_lock import lock_holder
 from ocsnap.librsync.binding import library
 from ocsnap.librsync.signer import is_compiled
@@ -104,6 +105,13 @@ def room(patient: Patient) -> Iterator[Said]:
 
 def locks(patient: Patient) -> Iterator[Said]:
     """Look for runs that go on, and for what a dead one has left."""
+    died = unfinished(read_all(patient.folder))
+    if died is not None and lock_holder(patient.folder) is None:
+        yield red(
+            f"A restore of {died.root} died half-way, and users are locked out.",
+            "Run: ocsnap restore --undo for the old site, or --resume for the new one",
+        )
+        return
     lease = read_lease(patient.folder)
     if lease is not None and not lease.is_alive():
         yield red(

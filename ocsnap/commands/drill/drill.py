@@ -25,11 +25,12 @@ from ocsnap.commands.restore.dump_folder import DumpFolder
 from ocsnap.commands.restore.layout import Part, layout_elsewhere
 from ocsnap.commands.restore.room import check_room
 from ocsnap.commands.run_lock import run_lock
+from ocsnap.commands.runs.recorder import recorded
 from ocsnap.commands.site import open_site
 from ocsnap.database.database import read_manifest
 from ocsnap.database.open import load_database, open_rows
 from ocsnap.database.settings import DatabaseSettings
-from ocsnap.errors import DamagedError, DatabaseError, LocalIOError, ObjectMissingError
+from ocsnap.errors import DamagedError, DatabaseError, ExitStatus, LocalIOError, ObjectMissingError
 from ocsnap.repository.selector import LATEST
 from ocsnap.snapshot.restorer import Restorer
 
@@ -79,11 +80,17 @@ def drill(context: Context, options: DrillOptions) -> DrillReport:
         notes.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise LocalIOError(f"{notes} cannot be made: {error.strerror}.") from error
-    with run_lock(notes, "a drill"):
+    with (
+        run_lock(notes, "a drill"),
+        recorded(context, state_dir(context), "drill") as record,
+    ):
+        context = record.context
         demand(context, HookPoint.BEFORE_DRILL)
         with look(context, locked=True) as opened:
             stored = opened.choose(options.snapshot)
-            return _Drill(context, options, notes, opened, stored).run()
+            report = _Drill(context, options, notes, opened, stored).run()
+        record.conclude(ExitStatus.OK if report.sound else ExitStatus.UNSOUND)
+        return report
 
 
 @dataclass
