@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocsnap.commands.context import connect
+from ocsnap.crypto import CipherMode
 from ocsnap.errors import NoSecretKeyError
 from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.selector import select
@@ -71,7 +72,13 @@ def readable(repository: Repository, monitor: Monitor) -> list[StoredSnapshot]:
         NoSecretKeyError: there are some, and this host can read none of them.
     """
     found = repository.snapshots(monitor)
-    if not found and not repository.cipher.can_decrypt:
+    cipher = repository.cipher
+    if cipher.mode is CipherMode.PUBLIC_KEY and cipher.can_decrypt and cipher.signer is None:
+        monitor.note(
+            "Snapshots need no signature: whoever can write to the storage could have made one. "
+            "Set encryption.sign_with, here and where backups are made."
+        )
+    if not found and not cipher.can_decrypt:
         locked = sum(1 for _ in repository.storage.list(FOLDER))
         if locked:
             raise NoSecretKeyError(
