@@ -7,6 +7,7 @@ import os
 import random
 import runpy
 import socket
+import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,10 @@ import vermin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ocsnap.monitor import SilentMonitor
+from ocsnap.repository import tree
+from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.repository.tree import Entry
 from ocsnap.storage.local import LocalStorage
 from tests.crypto.keyring import keyring
@@ -227,6 +232,32 @@ def test_of_a_damaged_pack_all_comes_back_but_what_is_hit(
     wanted = portrait(garden)
     del wanted[b"large"]
     assert differences(wanted, portrait(machine.folder / "out" / "data")) == []
+
+
+def test_directories_that_list_one_another_end_in_a_sentence(
+    studio: Studio, machine: Machine, repository: Path, folder: Path
+):
+    with studio.workshop.opened() as opened:
+        opened.synchronise(SilentMonitor())
+        below = Entry(b"x", stat.S_IFDIR | 0o755, 0, 0, 0, 0, 0)
+        for _ in range(4):
+            entries = [
+                msgspec.structs.replace(below, name=f"{number:03}".encode())
+                for number in range(1000)
+            ]
+            parts = tuple(
+                opened.writer.save(BlobKind.META, part)[0] for part in tree.encode(entries)
+            )
+            below = msgspec.structs.replace(below, subtree=parts)
+        opened.flush()
+        root = Root(kind=RootKind.DATA, name="data", path=b"/data", entry=below)
+        snapshot = msgspec.structs.replace(
+            studio.backup(folder).stored.snapshot, roots=[root], started=4e9
+        )
+        opened.commit(snapshot)
+    told = machine.run("restore", repository, "out")
+    assert told.status == 2
+    assert "far larger than its snapshot says" in told.out
 
 
 def test_a_wrong_passphrase_is_said_to_be_so(

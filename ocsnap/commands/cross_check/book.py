@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_BATCH_ROWS: Final = 2000
+_BATCH_ROWS: Final = 20_000
+"""Sorted before they are written, so that a batch goes through the file once: some 10 MB."""
+
+_KEY_COLUMNS: Final = 2
 _CACHE_KIB: Final = 24 * 1024
 _TABLES: Final = """
 CREATE TABLE remembered (root INT, path BLOB, number INT, folder INT, size INT, mtime INT,
@@ -176,6 +179,7 @@ class Book:
     def _write(self, table: str) -> None:
         rows = self._waiting.pop(table, [])
         if rows:
+            rows.sort(key=lambda row: row[:_KEY_COLUMNS])
             marks = ", ".join("?" * len(rows[0]))
             with self._explained():
                 self._db.execute("BEGIN")

@@ -60,9 +60,18 @@ ENTRY = (
     "unsteady",
     "signed",
 )
-DEFAULTS = {"size_bytes": 0, "links": 1, "content": None, "target": b"", "sparse": False}
+DEFAULTS = {
+    "entries": 0,
+    "size_bytes": 0,
+    "links": 1,
+    "content": None,
+    "target": b"",
+    "sparse": False,
+}
 PIECES_PER_BATCH = 100_000
 HOLE_BYTES = 64 * 1024
+SHA256_DIGITS = 64
+SPARE_ENTRIES = 10_000
 TRAILER_MAGIC = b"ocsnapP1"
 KINDS = ("packs", "meta")
 REFUSALS = (
@@ -591,6 +600,8 @@ class Restore:
     def make_names(self, root: bytes, directory: Entry) -> None:
         """Make the directories of a tree, and plan its files."""
         above = [(root, directory)]
+        # A few directories that list one another would make more entries than any disk takes.
+        left = 2 * directory["entries"] + SPARE_ENTRIES
         while above:
             place, entry = above.pop()
             path = self.target + b"/" + place
@@ -601,6 +612,9 @@ class Restore:
             except Damaged as error:
                 self.fail(path, f"its listing is lost: {error}")
                 continue
+            left -= len(children)
+            if left < 0:
+                raise Stop(f"{os.fsdecode(path)}: the tree is far larger than its snapshot says.")
             for child in children:
                 below = place + b"/" + child["name"]
                 if stat.S_ISDIR(child["mode"]):
@@ -835,9 +849,10 @@ def restore(repository: Repository, options: argparse.Namespace) -> int:
 def check(repository: Repository, options: argparse.Namespace) -> int:
     """Compare every object with the SHA-256 in its name; for this no key is needed."""
     del options
-    names = [n for kind in (*KINDS, "index", "snapshots") for n in repository.names(kind)]
-    rescue = sorted((repository.folder / "rescue").glob("*"))
-    names += [f"rescue/{path.name}" for path in rescue]
+    folders = sorted(path.name for path in repository.folder.iterdir() if path.is_dir())
+    names = [name for folder in folders for name in repository.names(folder)]
+    names += [f"rescue/{path.name}" for path in sorted((repository.folder / "rescue").glob("*"))]
+    names = [name for name in names if len(promised(name)) == SHA256_DIGITS]
     whole = sum(repository.is_whole(name) for name in names)
     say(f"{whole} of {len(names)} objects are as they were stored.")
     return 0 if names and whole == len(names) else 1
