@@ -41,6 +41,10 @@ test: $(VENV)/development ## Install the test servers and run all tests
 kills: $(VENV)/development ## Kill restores at 30 random points of each kind of site; ten minutes
 	@tests/servers/install.sh
 	@OCSNAP_KILLS=30 $(BIN)/python -m pytest tests/cli/test_killed_restores.py
+.PHONY: bench-prune
+bench-prune: $(VENV)/development ## Prune 200 snapshots of 20,000 files: memory, requests, time
+	@folder=$$(mktemp -d); trap 'rm -rf $$folder' EXIT; \
+	$(BIN)/python -m tests.prune.measured $$folder/work 200 20000 200 14
 
 .PHONY: soak
 soak: $(VENV)/development ## Kill runs at every step and 200 times at random; half an hour
