@@ -51,6 +51,10 @@ soak: $(VENV)/development ## Kill runs at every step and 200 times at random; ha
 	@OCSNAP_ALL_KILLS=1 $(BIN)/python -m pytest tests/kills
 	@$(BIN)/python -m tests.kills.soak --rounds 200
 
+.PHONY: soak-prune
+soak-prune: $(VENV)/development ## Backups and prunes of several hosts in a thousand random orders
+	@OCSNAP_EXAMPLES=1000 $(BIN)/python -m pytest tests/prune/test_any_order.py
+
 .PHONY: check
 check: lint types imports ## Linter, types and import contract
 

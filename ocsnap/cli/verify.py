@@ -142,6 +142,8 @@ def _lines(report: CheckReport) -> Iterator[str]:
         yield f"LOST {path} in {', '.join(ids)}"
     if report.locked:
         yield f"{report.locked} objects were not looked into: this host has not the secret key."
+    if report.removed_meanwhile:
+        yield f"{report.removed_meanwhile} objects were removed while they were looked at."
     stored = f"{report.objects} objects, {units.size(report.stored_bytes)}"
     read = f", {units.size(report.read_bytes)} of it read" if report.read_objects else ""
     yield f"Checked {stored}{read}; {report.snapshots} snapshots."

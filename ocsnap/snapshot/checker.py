@@ -64,6 +64,8 @@ class CheckReport(msgspec.Struct, kw_only=True):
         damages: objects that are damaged or missing.
         files: paths that are not whole, each with the short ids of the snapshots it is in.
         locked: number of objects that this host has not the key to look into.
+        removed_meanwhile: objects that were listed and could not be fetched any more, as after a
+            prune at the same time; if nobody pruned, the next check names them.
     """
 
     objects: int = 0
@@ -75,6 +77,7 @@ class CheckReport(msgspec.Struct, kw_only=True):
     damages: list[Damage] = msgspec.field(default_factory=list)
     files: dict[str, list[str]] = msgspec.field(default_factory=dict)
     locked: int = 0
+    removed_meanwhile: int = 0
 
     @property
     def sound(self) -> bool:
@@ -182,7 +185,8 @@ class Checker:
         try:
             info = self._repository.storage.stat(name)
         except ObjectMissingError:
-            return False
+            self._removed_meanwhile(name)
+            return True
         if info.sha256 is not None:
             return info.sha256 == promised(name)
         return info.md5 is None or not md5 or info.md5 == md5
@@ -344,9 +348,15 @@ class Checker:
             with self._lock:
                 self._report.locked += 1
         except ObjectMissingError:
-            self._damaged(name, "it is missing")
+            self._removed_meanwhile(name)
         except DamagedError as error:
             self._damaged(error.name or name, error.message)
+
+    def _removed_meanwhile(self, name: str) -> None:
+        """Count what was listed a moment ago; who needs it is found by walking."""
+        with self._lock:
+            self._bad_packs.add(name)
+            self._report.removed_meanwhile += 1
 
     def _damaged(self, name: str, reason: str) -> None:
         with self._lock:

@@ -145,7 +145,7 @@ class Repository(RuleBasedStateMachine):
 
 TestAnyOrder = Repository.TestCase
 TestAnyOrder.settings = settings(
-    max_examples=25,
+    max_examples=int(os.environ.get("OCSNAP_EXAMPLES", "25")),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

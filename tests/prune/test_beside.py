@@ -19,7 +19,7 @@ from ocsnap.snapshot.exclusion import Exclusion
 from ocsnap.snapshot.restorer import Placement, Restorer
 from tests.prune.history import History, Interrupted, make_history, write
 from tests.prune.plain_cipher import PlainCipher
-from tests.prune.test_lock import forge_other_machine
+from tests.prune.test_lock import Acting, forge_other_machine
 from tests.prune.vault import Vault
 from tests.snapshot.likeness import differences, portrait
 from tests.snapshot.studio import OWNCLOUD
@@ -311,6 +311,26 @@ def test_what_a_restore_reads_stays_until_it_ends(vault: Vault, folder: Path, tm
     assert differences(wanted, portrait(target)) == []
     vault.prune()
     assert len(vault.packs) == 2
+
+
+def test_a_check_beside_a_prune_finds_nothing_wrong(history: History, tmp_path: Path):
+    """The prune runs as a whole before the check's nth request."""
+    for number in range(1, 60, 3):
+        vault = history.again(tmp_path / f"{number}")
+        storage = vault.storage
+
+        def prune(vault: Vault = vault, storage: Storage = storage) -> None:
+            vault.storage = storage
+            vault.prune()
+
+        vault.storage = acting = Acting(storage, number, prune)
+        host = vault.host("checker")
+        report = host.check(read_data=True)
+        assert report.damages == [], number
+        assert report.files == {}
+        if acting.left > 0:
+            break
+    assert number > 20
 
 
 def test_two_backups_at_once(vault: Vault, folder: Path, tmp_path: Path):
