@@ -41,6 +41,7 @@ test: $(VENV)/development ## Install the test servers and run all tests
 kills: $(VENV)/development ## Kill restores at 30 random points of each kind of site; ten minutes
 	@tests/servers/install.sh
 	@OCSNAP_KILLS=30 $(BIN)/python -m pytest tests/cli/test_killed_restores.py
+
 .PHONY: bench-prune
 bench-prune: $(VENV)/development ## Prune 200 snapshots of 20,000 files: memory, requests, time
 	@folder=$$(mktemp -d); trap 'rm -rf $$folder' EXIT; \

@@ -16,7 +16,7 @@ def test_a_prune_of_many_snapshots_takes_little_memory_and_few_requests(tmp_path
     make(tmp_path, snapshots=16, files=2000, changes=30)
     found = measured(tmp_path, kept=5)
     assert found["removed_snapshots"] == 11
-    assert found["removed_packs"] > 10
+    assert found["removed_packs"] > 5
     assert found["peak_kib"] < MOST_KIB
     # Each snapshot, each index object and each small pack of listings is read once.
     assert found["requests"] < 16 * 4 + 40
