@@ -626,6 +626,7 @@ def test_what_a_user_changed_since_stays(user_cloud: Cloud):
         database.run("DELETE FROM oc_group_user WHERE uid = 'alice'")
         database.run("DELETE FROM oc_share WHERE share_with = 'alice'")
         database.run("DELETE FROM oc_share WHERE token = 'tok1'")
+        database.run("UPDATE oc_comments SET message = 'edited' WHERE message = 'Thanks'")
     told = cloud.restore()
     with cloud.installation.site.connected() as database:
         assert acts(told, "insert") == [

@@ -170,15 +170,16 @@ def _fill_marks(
     comments = [
         (0, "users", bob, "Nice 😀 'quoted' \\ \n100%", large),
         (1, "users", alice, "Thanks", large),
+        (1, "users", alice, "Thanks again, in the same second", large),
         (0, "users", alice, "At the other's", theirs),
         (0, "users", bob, "Not of alice", theirs),
     ]
-    for second, (parent, kind, actor, message, file) in enumerate(comments):
+    for parent, kind, actor, message, file in comments:
         database.run(
             "INSERT INTO oc_comments (parent_id, topmost_parent_id, actor_type, actor_id, message,"
             " verb, creation_timestamp, object_type, object_id)"
             " VALUES (?, ?, ?, ?, ?, 'comment', ?, 'files', ?)",
-            *(parent, parent, kind, actor, message, f"2020-01-01 00:00:0{second}", str(file)),
+            *(parent, parent, kind, actor, message, "2020-01-01 00:00:00", str(file)),
         )
     database.run(
         "INSERT INTO oc_comments_read_markers VALUES (?, '2020-01-02 00:00:00', 'files', ?)",

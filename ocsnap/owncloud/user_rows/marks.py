@@ -75,7 +75,12 @@ class Marks:
             self._target.update("comments", {"id": row["id"]}, author, told=told)
             return number_of(row["id"])
         key = [*place, "actor_type", "actor_id"]
-        return self._target.bring("comments", row, key, told=told, number="id")
+        same: dict[str, Value] = {name: row[name] for name in ("id", *key)}
+        if self._target.find("comments", same) is not None:
+            # Also one that was edited since.
+            self._target.tell(Act.PRESENT, "comments", told)
+            return number_of(row["id"])
+        return self._target.bring("comments", row, [*key, "message"], told=told, number="id")
 
     # -- tags and favourites -----------------------------------------------------------------
 
