@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.servers.mariadb import DatabaseServer
     from tests.servers.s3 import S3Server
+
+# A machine under load is slow, and that is no failure of what is tested.
+settings.register_profile("ocsnap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ocsnap")
 
 
 @pytest.fixture(scope="session")
