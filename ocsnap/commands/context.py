@@ -11,7 +11,13 @@ import msgspec
 from ocsnap.commands.run_lock import LOCK_NAME
 from ocsnap.config import make_private
 from ocsnap.crypto import CipherMode, open_cipher
-from ocsnap.errors import CryptoError, DamagedError, NoRepositoryError, ObjectMissingError
+from ocsnap.errors import (
+    AccessDeniedError,
+    CryptoError,
+    DamagedError,
+    NoRepositoryError,
+    ObjectMissingError,
+)
 from ocsnap.repository import index as indexes
 from ocsnap.repository.repository import (
     create_repository,
@@ -129,11 +135,19 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
     try:
         _prove_passphrase(repository)
         if create:
-            kit.store(storage, repository.cache)
+            _store_rescue_kit(repository, context.monitor)
     except BaseException:
         repository.close()
         raise
     return OpenRepository(repository, storage)
+
+
+def _store_rescue_kit(repository: Repository, monitor: Monitor) -> None:
+    """Store what gets the backups back without ocsnap; no backup fails for want of it."""
+    try:
+        kit.store(repository.storage, repository.cache)
+    except AccessDeniedError as error:
+        monitor.note(f"The repository has no script to restore it without ocsnap: {error.message}")
 
 
 def _prove_passphrase(repository: Repository) -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocsnap.errors import AccessDeniedError
 from ocsnap.repository.rescue import kit
 from ocsnap.storage.count import Counting
 from tests.cli.installation import install
 from tests.cli.state import State
+from tests.commands.host import make_host
 from tests.rescue.script import SCRIPT, Machine
 from tests.servers.ocsnap_settings import PASSPHRASE
 
@@ -59,6 +61,18 @@ def test_it_is_stored_once_and_later_versions_add_theirs(
         monkeypatch.setattr(kit, "files", lambda: [later])
         kit.store(counting, repository.cache)
     assert len(list(counting.list(kit.FOLDER))) == 3
+
+
+def test_a_key_that_may_not_store_it_stops_no_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def denied(*_: object) -> None:
+        raise AccessDeniedError("The storage rejects the key.")
+
+    monkeypatch.setattr(kit, "store", denied)
+    host = make_host(tmp_path, files_per_user=2, large_bytes=0)
+    host.backup()
+    assert "no script to restore it" in " ".join(host.monitor.notes)
 
 
 def test_an_old_repository_gets_it_at_the_next_backup(installation: Installation):
@@ -132,3 +146,20 @@ def test_a_whole_site_comes_back_without_ocsnap(
     assert State.of(site).rows == wanted.rows
     assert State.of(site).files.keys() == wanted.files.keys()
     assert State.of(site).config == wanted.config
+
+
+def test_the_page_says_how_to_see_which_script_is_genuine(
+    installation: Installation, gpg_home: Path
+):
+    installation.json("backup")
+    (snapshot,) = (installation.repository / "snapshots").iterdir()
+    passphrase = installation.folder / "passphrase"
+    options = f"--batch --quiet --homedir {gpg_home} --pinentry-mode loopback"
+    command = f"gpg {options} --passphrase-file {passphrase} -d {snapshot}"
+    told = subprocess.run(
+        ["bash", "-c", f"{command} | grep -A 3 '\"rescue\"'"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert all(path.name in told for path in stored(installation).values())
