@@ -140,7 +140,9 @@ class Lock:
             times = self._times()
             self.now, then = times[self._name(number)], times.get(self._name(before))
             self._latest = number
-            if then is None or self.now - then > LOST_AFTER_SECONDS or self._is_outdone(times):
+            # A clock that was set back is no better than one that ran on.
+            gap = float("inf") if then is None else abs(self.now - then)
+            if gap > LOST_AFTER_SECONDS or self._is_outdone(times):
                 self.is_lost = True
             if before:
                 self._remove([self._name(before)])
@@ -185,7 +187,7 @@ class Lock:
         Args:
             moment: when an object was put, by the storage's clock; None where it tells no times.
         """
-        return moment is not None and moment - self.now <= LOST_AFTER_SECONDS
+        return moment is not None and abs(moment - self.now) <= LOST_AFTER_SECONDS
 
     def survey(self) -> LockSurvey:
         """Look at all locks; this one is renewed for it, which tells the time.

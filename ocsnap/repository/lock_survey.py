@@ -156,8 +156,9 @@ class Surveyor:
 
     def _look_at(self, purpose: str, objects: dict[str, float], now: float) -> OtherLock | None:
         """Return the lock that these objects make up, None if its holder has ended or died."""
-        latest = max(objects, key=lambda name: (objects[name], len(name), name))
-        idle_seconds = max(now - objects[latest], 0.0)
+        latest = max(objects, key=lambda name: (len(name), name))
+        # Of the future is only what was put before the storage's clock was set back.
+        idle_seconds = abs(now - objects[latest])
         ended = any(name.endswith("-end") for name in objects)
         if ended or idle_seconds > DEAD_AFTER_SECONDS or self._has_died(latest):
             return None

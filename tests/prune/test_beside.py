@@ -17,6 +17,7 @@ from ocsnap.repository.snapshot import RootKind, Snapshot
 from ocsnap.snapshot.archiver import Archiver, Source
 from ocsnap.snapshot.exclusion import Exclusion
 from ocsnap.snapshot.restorer import Placement, Restorer
+from ocsnap.storage.count import Counting
 from tests.prune.history import History, Interrupted, make_history, write
 from tests.prune.plain_cipher import PlainCipher
 from tests.prune.test_lock import Acting, forge_other_machine
@@ -331,6 +332,34 @@ def test_a_check_beside_a_prune_finds_nothing_wrong(history: History, tmp_path: 
         if acting.left > 0:
             break
     assert number > 20
+
+
+def test_locks_and_marks_cost_a_backup_few_requests(vault: Vault, folder: Path):
+    write(folder, "a", 1)
+    vault.backup(folder)
+    write(folder, "a", 2)
+    vault.backup(folder)
+    vault.pass_grace()
+    vault.prune()
+    write(folder, "b", 3)
+    counting = Counting(vault.storage)
+    locks = Counting(vault.storage)
+    plain = vault.host("plain")
+    plain.workshop.storage = counting
+    vault.clock.sleep(1)
+    plain.backup(folder)  # without a lock
+    before, vault.storage = vault.storage, counting
+    write(folder, "c", 4)
+    counting.requests = 0
+    with running(vault, "plain", locks=locks) as run:
+        run.archive(folder)
+        run.commit()
+    vault.storage = before
+    # Two to open it; lists of index, marks and snapshots; two packs, an index, a snapshot, and a
+    # look at that.
+    assert counting.requests == 10
+    # Put, renewed before the index and before the commit, removed.
+    assert locks.requests == 7
 
 
 def test_two_backups_at_once(vault: Vault, folder: Path, tmp_path: Path):

@@ -300,6 +300,18 @@ def test_a_dead_host_hinders_nobody_for_long(vault: Vault):
         assert len(survey.leftovers) == 1
 
 
+def test_locks_of_the_future_are_void_after_the_clock_was_set_back(vault: Vault):
+    vault.clock.sleep(10 * DEAD_AFTER_SECONDS)
+    vault.lock(Purpose.PRUNE).take()
+    sleeper = vault.lock(Purpose.BACKUP)
+    sleeper.take()
+    forge_other_machine(vault)
+    vault.clock.ahead_seconds -= 9 * DEAD_AFTER_SECONDS
+    assert not sleeper.confirm()
+    with vault.held(Purpose.PRUNE) as lock:
+        assert [other.purpose for other in lock.survey().others] == ["backup"]
+
+
 def test_a_host_that_may_not_delete_says_that_it_has_ended(vault: Vault):
     storage = NoDeletion(vault.storage)
     lock = vault.lock(Purpose.BACKUP, storage)
