@@ -89,7 +89,8 @@ def backup(
         snapshot_path=snapshot_path,
     )
     if detach:
-        return start_detached(options, "backup", _arguments(options, wanted))
+        arguments = _arguments(options, wanted, if_older_than)
+        return start_detached(options, "backup", arguments)
     with session(options) as world:
         if if_older_than is not None:
             status = _look_first(world, options, if_older_than)
@@ -99,7 +100,7 @@ def backup(
     report = done.result
     if options.json:
         print_json(report)
-    elif options.verbosity is not Verbosity.QUIET or report.exit_status:
+    elif options.verbosity is not Verbosity.QUIET or done.status:
         print_text(_text(report))
     return int(done.status)
 
@@ -134,7 +135,9 @@ def _look_first(world: Context, options: GlobalOptions, age_seconds: float) -> E
     return ExitStatus.OK
 
 
-def _arguments(options: GlobalOptions, wanted: BackupOptions) -> list[str]:
+def _arguments(
+    options: GlobalOptions, wanted: BackupOptions, age_seconds: float | None
+) -> list[str]:
     """Return the command line of a run with these options."""
     arguments = ["--verbose"] if options.verbosity is Verbosity.VERBOSE else []
     if wanted.maintenance is False:
@@ -146,6 +149,8 @@ def _arguments(options: GlobalOptions, wanted: BackupOptions) -> list[str]:
         arguments += [name, shlex.join(command)] if command else []
     if wanted.snapshot_path is not None:
         arguments += ["--snapshot-path", str(wanted.snapshot_path)]
+    if age_seconds is not None:
+        arguments += ["--if-older-than", f"{age_seconds // 3600:.0f}h"]
     return arguments
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +13,7 @@ from ocsnap.config import locate
 from ocsnap.errors import BusyError, ExitStatus, LocalIOError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -66,6 +66,8 @@ def detach(options: GlobalOptions, command: str, arguments: Sequence[str]) -> in
 
 
 def _start(call: Sequence[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    import subprocess  # noqa: PLC0415 - most starts do without
+
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         if log.exists():

@@ -48,7 +48,7 @@ def status(
         ocsnap --json status
     """
     options = context.obj
-    with session(options) as world:
+    with session(options, local=True) as world:
         records = _records(world)
         if follow:
             return _follow(world, records, json=options.json)

@@ -89,6 +89,14 @@ def test_what_stands_against_a_detached_run_is_told_at_once(installation: Instal
     assert installation.run("backup", "--detach").status == 4
 
 
+def test_a_detached_run_that_is_not_due(installation: Installation):
+    installation.json("backup")
+    told = installation.json("backup", "--detach", "--if-older-than", "20h")
+    assert told["running"] is False
+    assert "young enough" in (installation.state_dir / "backup.log").read_text()
+    assert len(installation.json("snapshots")["snapshots"]) == 1
+
+
 def test_the_passphrase_of_the_environment_reaches_a_detached_run(installation: Installation):
     passphrase = (installation.folder / "passphrase").read_text().strip()
     installation.set("encryption", passphrase_file=None, passphrase_env="OC_SECRET")

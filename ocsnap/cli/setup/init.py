@@ -19,7 +19,6 @@ from ocsnap.cli.setup.interview import Trial, interview
 from ocsnap.cli.setup.sheet_text import ask_to_confirm, show_sheet
 from ocsnap.config import locate
 from ocsnap.errors import ConfigError, ExitStatus, RefusedError
-from ocsnap.owncloud.search import find_roots
 
 if TYPE_CHECKING:
     from ocsnap.cli.options import GlobalOptions
@@ -85,6 +84,7 @@ def init(
         ocsnap init --repository s3://oc-backup/cloud --region eu-central-1
     """
     from ocsnap.commands.init.answers import Answers  # noqa: PLC0415 - see session
+    from ocsnap.owncloud.search import find_roots  # noqa: PLC0415 - see session
 
     options: GlobalOptions = context.obj
     said = options.bare
@@ -140,6 +140,7 @@ def set_up(
         OcsnapError: something does not work; nothing was left behind.
     """
     from ocsnap.commands.init.new_files import NewFiles  # noqa: PLC0415 - see session
+    from ocsnap.owncloud.search import find_roots  # noqa: PLC0415 - see session
 
     config_path = locate(options.config, os.environ).absolute()
     asks = not yes and sys.stdin.isatty()

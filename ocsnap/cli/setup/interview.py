@@ -10,7 +10,6 @@ from ocsnap.cli.question import answer, secret_answer, tell
 from ocsnap.cli.session import session_of
 from ocsnap.config import parse
 from ocsnap.errors import OcsnapError, OwncloudError, RefusedError
-from ocsnap.owncloud.web_server import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +106,8 @@ def _owncloud(answers: Answers, trial: Trial, found: list[Path]) -> Answers:
 
 
 def _web_url(default: str) -> str | None:
+    from ocsnap.owncloud.web_server import WebServer  # noqa: PLC0415 - see session
+
     while True:
         url = answer(f"The address that users type, or {_NONE} for none", default)
         if url == _NONE:

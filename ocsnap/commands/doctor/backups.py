@@ -109,34 +109,26 @@ def snapshots(patient: Patient) -> Iterator[Said]:
 
 def verified(patient: Patient) -> Iterator[Said]:
     """Look at when the backups were last verified on this machine."""
-    record = read_record(patient.folder, "verify")
-    if record is not None and record.state is RunState.FAILED:
-        yield red(
-            f"The last verify ended with {record.exit_status}. {record.message}".rstrip(),
-            "Run: ocsnap verify",
-        )
-    elif record is None or record.last_good is None:
-        yield yellow("The backups were never verified on this machine.", "Run: ocsnap verify")
-    elif patient.context.clock.now() - record.last_good > _VERIFIED_SECONDS:
-        yield yellow(f"Last verified {_moment(record.last_good)}.", "Run: ocsnap verify")
-    else:
-        yield green(f"Last verified {_moment(record.last_good)}.")
+    yield _last_run(patient, "verify", "The backups were", "verified", _VERIFIED_SECONDS)
 
 
 def rehearsed(patient: Patient) -> Iterator[Said]:
     """Look at when a restore was last rehearsed on this machine."""
-    record = read_record(patient.folder, "drill")
+    yield _last_run(patient, "drill", "A restore was", "rehearsed", _REHEARSED_SECONDS)
+
+
+def _last_run(patient: Patient, command: str, what: str, done: str, most_seconds: float) -> Said:
+    """Say when a command last found all well, and whether that is long ago."""
+    record = read_record(patient.folder, command)
+    cure = f"Run: ocsnap {command}"
     if record is not None and record.state is RunState.FAILED:
-        yield red(
-            f"The last drill ended with {record.exit_status}. {record.message}".rstrip(),
-            "Run: ocsnap drill",
-        )
-    elif record is None or record.last_good is None:
-        yield yellow("A restore was never rehearsed on this machine.", "Run: ocsnap drill")
-    elif patient.context.clock.now() - record.last_good > _REHEARSED_SECONDS:
-        yield yellow(f"Last rehearsed {_moment(record.last_good)}.", "Run: ocsnap drill")
-    else:
-        yield green(f"A restore was rehearsed {_moment(record.last_good)}.")
+        text = f"The last {command} ended with {record.exit_status}. {record.message}"
+        return red(text.rstrip(), cure)
+    if record is None or record.last_good is None:
+        return yellow(f"{what} never {done} on this machine.", cure)
+    text = f"{what} {done} {_moment(record.last_good)}."
+    old = patient.context.clock.now() - record.last_good > most_seconds
+    return yellow(text, cure) if old else green(text)
 
 
 def schedule(patient: Patient) -> Iterator[Said]:
