@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ocsnap.commands.restore import journal as journals
 from ocsnap.commands.restore.database import StagedDatabase, stage, survey
 from ocsnap.commands.restore.dump_folder import DumpFolder
-from ocsnap.commands.restore.folders import make_folder
+from ocsnap.commands.restore.folders import make_closed, make_folder
 from ocsnap.commands.restore.layout import Layout, Part, database_root, roots_of
 from ocsnap.commands.restore.site_config import SiteConfig, adapt
 from ocsnap.commands.site import first_line, open_site
@@ -189,7 +189,7 @@ class Builder:
                 # elsewhere is nobody's business.
                 make_folder(folder, mode=0o755 if layout.moves else 0o700)
             for closed in journal.folders if self._in_place else ():
-                Path(os.fsdecode(closed)).mkdir(mode=0o700, exist_ok=True)
+                make_closed(Path(os.fsdecode(closed)))
         except OSError as error:
             raise LocalIOError(
                 f"{error.filename} cannot be made: {error.strerror}.", hint="Check the rights."

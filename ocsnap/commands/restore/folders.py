@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
 from ocsnap.errors import LocalIOError, RefusedError
@@ -48,6 +51,25 @@ def make_folder(folder: Path, *, mode: int) -> None:
     for path in reversed(missing):
         path.mkdir()
         path.chmod(mode)
+
+
+def make_closed(folder: Path) -> None:
+    """Make a folder that nobody else can enter, beside what is restored.
+
+    One that is there already, from a run that was cut off, must be such a folder: the place may
+    belong to the web server's user, who could have put a link there for root to write through.
+
+    Args:
+        folder: its parent is there.
+
+    Raises:
+        OSError: it cannot be made, or is somebody else's.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    if not ours or found.st_mode & 0o022:
+        raise PermissionError(errno.EPERM, "somebody else has made it", str(folder))
 
 
 def remove(folders: Iterable[Path]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ocsnap.commands.restore.exchange import exchange
+from ocsnap.commands.restore.folders import make_closed
 from ocsnap.errors import LocalIOError, RefusedError
 from ocsnap.owncloud.deferred_signals import deferred_signals
 from ocsnap.owncloud.durable_file import sync_folder
@@ -154,12 +155,12 @@ def _make(move: Move) -> None:
         if not os.path.lexists(place):
             move.built_path.rename(place)
         elif not exchange(move.built_path, place):
-            _make_folder(move.kept_path.parent)
+            make_closed(move.kept_path.parent)
             place.rename(move.kept_path)
             move.built_path.rename(place)
     old = move.built_path if move.built else place
     if os.path.lexists(old):
-        _make_folder(move.kept_path.parent)
+        make_closed(move.kept_path.parent)
         _refuse_second(move.kept_path)
         old.rename(move.kept_path)
 
@@ -177,7 +178,7 @@ def _undo(move: Move) -> None:
 
 def _undo_built(move: Move, place: Path, kept_path: Path) -> None:
     built = move.built_path
-    _make_folder(built.parent)
+    make_closed(built.parent)
     if move.new is not None and _identity(place) == move.new:
         old = next((path for path in (kept_path, built) if os.path.lexists(path)), None)
         if old is None:
@@ -196,7 +197,7 @@ def _undo_built(move: Move, place: Path, kept_path: Path) -> None:
 
 def _make_entries(move: Move) -> None:
     place, old = move.place_path, move.kept_path
-    _make_folder(old.parent)
+    make_closed(old.parent)
     if not old.exists():
         old.mkdir(mode=0o700)
         _copy_look(place, old)
@@ -214,7 +215,7 @@ def _undo_entries(move: Move) -> None:
     place, built, old = move.place_path, move.built_path, move.kept_path
     if not old.exists():
         return
-    _make_folder(built.parent)
+    make_closed(built.parent)
     if not built.exists():
         built.mkdir(mode=0o700)
         _copy_look(place, built)
@@ -264,10 +265,6 @@ def _identity(path: Path) -> Identity | None:
 
 def _mark(path: Path) -> str:
     return os.fsencode(path.name).hex()
-
-
-def _make_folder(folder: Path) -> None:
-    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _refuse_second(path: Path) -> None:
