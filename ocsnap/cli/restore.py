@@ -194,6 +194,8 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     from ocsnap.commands.restore.restore import restore as run  # noqa: PLC0415 - see session
 
     options = context.obj
+    if undo + resume + forget_kept > 1:
+        raise typer.BadParameter("--undo, --resume and --forget-kept exclude one another.")
     if undo or resume or forget_kept:
         return _go_back(options, undo=undo, resume=resume, yes=yes)
     site = SiteChoice(
