@@ -186,7 +186,11 @@ def test_damage_in_the_repository_is_named(installation: Installation, damage: s
     failed = set(restored.json()["failed"])
     assert {str(target / "data" / name) for name in names} <= failed
     assert (target / "data" / ".ocdata").is_file()
-    # In place, the files' own names are told, not those under which they were built.
+    # In place they are taken from what stands there. Where that is gone too, the files' own names
+    # are told, not those under which they were built.
+    assert installation.run("restore", "--data", "--yes").status == 0
+    for name in names:
+        (installation.site.data_dir / name).unlink()
     placed = installation.run("--json", "restore", "--data", "--yes")
     assert placed.status == 10
     told = set(placed.json()["failed"])

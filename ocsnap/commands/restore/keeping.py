@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from ocsnap.commands.restore import journal as journals
 from ocsnap.commands.restore.folders import remove
 from ocsnap.commands.restore.journal import Phase
-from ocsnap.errors import DatabaseError
+from ocsnap.commands.restore.switchover import with_password
+from ocsnap.errors import DatabaseError, OwncloudError
 from ocsnap.monitor import Problem
 
 if TYPE_CHECKING:
+    from ocsnap.commands.context import Context
     from ocsnap.commands.restore.journal import Journal
-    from ocsnap.monitor import Monitor
 
 
 def kept_folders(journal: Journal) -> list[Path]:
@@ -41,17 +42,18 @@ def kept(journal: Journal) -> list[str]:
     return found if database is None else [*found, f"database {database}"]
 
 
-def forget(state_dir: Path, journal: Journal, monitor: Monitor) -> list[str]:
+def forget(context: Context, state_dir: Path, journal: Journal) -> list[str]:
     """Remove for good what a finished restore has kept; it cannot be undone afterwards.
 
     Args:
+        context: the outside world, with the ownCloud that was restored.
         state_dir: ocsnap's folder.
         journal: the restore.
-        monitor: is told what could not be removed.
 
     Returns:
-        What was removed.
+        What was removed; the monitor is told what could not be.
     """
+    monitor = context.monitor
     removed, left = [], False
     for path in kept_folders(journal):
         folder = path.parent if path.parent.name.startswith(".ocsnap-") else path
@@ -65,7 +67,7 @@ def forget(state_dir: Path, journal: Journal, monitor: Monitor) -> list[str]:
         else:
             removed.append(str(path))
     if (name := kept_database(journal)) is not None:
-        if _drop(journal, name, monitor):
+        if _drop(context, journal, name):
             removed.append(f"database {name}")
         else:
             left = True
@@ -75,13 +77,13 @@ def forget(state_dir: Path, journal: Journal, monitor: Monitor) -> list[str]:
     return removed
 
 
-def _drop(journal: Journal, name: str, monitor: Monitor) -> bool:
+def _drop(context: Context, journal: Journal, name: str) -> bool:
     from ocsnap.database.mysql.put_back import remove_database  # noqa: PLC0415 - PyMySQL only here
 
     try:
         if journal.database is not None:
-            remove_database(journal.database.settings, name)
-    except DatabaseError as error:
-        monitor.problem(Problem(f"database {name}", error.message))
+            remove_database(with_password(context, journal.database.settings), name)
+    except (DatabaseError, OwncloudError) as error:
+        context.monitor.problem(Problem(f"database {name}", error.message))
         return False
     return True

@@ -17,15 +17,17 @@ from ocsnap.commands.restore.dump_folder import DumpFolder
 from ocsnap.commands.restore.folders import remove
 from ocsnap.commands.restore.journal import Journal, Phase
 from ocsnap.commands.restore.site_config import put, standing
-from ocsnap.commands.site import open_site
+from ocsnap.commands.site import first_line, open_site
 from ocsnap.errors import MaintenanceLeftOnError, OwncloudError
 from ocsnap.owncloud.command import child_environment
+from ocsnap.owncloud.config_php import read_config_php
 from ocsnap.owncloud.lift import forget_lease, lift
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocsnap.commands.context import Context
+    from ocsnap.database.settings import DatabaseSettings
     from ocsnap.owncloud.maintenance import Freeze
 
 
@@ -106,7 +108,12 @@ class Switchover:
 
     def finish(self) -> None:
         """Note that the new one is in use, and remove what only the exchange needed."""
-        self.note(phase=Phase.DONE, dump=b"")
+        database = self.journal.database
+        if database is not None:
+            # What stands there knows the password; nothing else shall, for as long as it is kept.
+            settings = replace(database.settings, password="")
+            database = msgspec.structs.replace(database, settings=settings)
+        self.note(phase=Phase.DONE, dump=b"", opened=[], database=database)
         self.sweep()
 
     def sweep(self) -> None:
@@ -200,7 +207,8 @@ class Switchover:
             digits = "".join(filter(str.isdigit, self.journal.stamp))[:17]
             loaded = beside(database.place.target, "undone", digits)
             place = replace(database.place, loaded=loaded)
-            database = msgspec.structs.replace(database, place=place)
+            settings = with_password(self.context, database.settings)
+            database = msgspec.structs.replace(database, settings=settings, place=place)
         self.note(database=database)
 
     def _close_undone(self) -> Closing:
@@ -261,6 +269,27 @@ class Switchover:
 
     def _remove_folders(self) -> None:
         remove(Path(os.fsdecode(folder)) for folder in self.journal.folders)
+
+
+def with_password(context: Context, settings: DatabaseSettings) -> DatabaseSettings:
+    """Return how to log in, with the password that what stands there now says.
+
+    Args:
+        context: the outside world, with the ownCloud that was restored.
+        settings: how to log in, without a password once the restore is done.
+
+    Raises:
+        OwncloudError: config.php cannot be read.
+        ConfigError: `database.password_file` cannot be read.
+    """
+    if settings.password:
+        return settings
+    configured, owncloud = context.config.database, context.config.owncloud
+    if configured.password_file is not None and configured.user in {None, settings.user}:
+        password = first_line(configured.password_file, "database.password_file")
+    else:
+        password = str(read_config_php(owncloud.root, php=owncloud.php).get("dbpassword") or "")
+    return replace(settings, password=password)
 
 
 def _hold_on(freeze: Freeze | None, *, on: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocsnap.commands.context import state_dir
 from ocsnap.commands.restore import journal as journals
+from ocsnap.commands.restore.closing import at
 from ocsnap.commands.restore.journal import IN_PIECES, Journal, Phase
 from ocsnap.commands.restore.keeping import forget, kept
 from ocsnap.commands.restore.switchover import Switchover
@@ -15,7 +17,6 @@ from ocsnap.errors import MaintenanceLeftOnError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ocsnap.commands.context import Context
     from ocsnap.commands.restore.closing import Closing
@@ -120,7 +121,7 @@ def forget_kept(context: Context, confirm: Callable[[list[str]], bool]) -> Undon
             raise RefusedError("Nothing was removed.", hint="Confirm it, or give --yes.")
         removed = []
         for journal in finished:
-            removed += forget(folder, journal, context.monitor)
+            removed += forget(at(context, Path(journal.root)), folder, journal)
         left = [item for journal in _finished(folder) for item in kept(journal)]
         return Undone("", removed=removed, kept=left)
 
