@@ -121,11 +121,13 @@ def test_no_secret_is_shown_anywhere(guarded: tuple[Installation, list[str]]):
     assert not [secret for secret in secrets if secret in output]
     _assert_private(installation.state_dir)
     # The database's password stands in ownCloud's own config.php, and in copies of it: never
-    # outside of a run.
+    # outside of a run, but for the journal by which a restore can be undone.
+    _, database, *_ = secrets
     for path in installation.state_dir.rglob("*"):
         if path.is_file():
             data = path.read_bytes()
-            assert not [secret for secret in secrets if secret.encode() in data], path
+            shown = [secret for secret in secrets if secret.encode() in data]
+            assert set(shown) <= ({database} if path.parent.name == "restores" else set()), path
 
 
 def _assert_private(folder: Path) -> None:
