@@ -215,3 +215,17 @@ def _try(sites: Sites, point: str) -> str:
     left = [name for name in sites.leftovers() if not name.startswith(".ocsnap-new")]
     assert left == [], (point, way)
     return way
+
+
+def test_nothing_is_kept_once_it_is_forgotten(sites: Sites):
+    """The last test of these sites: after it there is nothing left to go back to."""
+    assert sites.restore("change:0").returncode == 0
+    gone = sites.installation.json("restore", "--forget-kept", "--yes")
+    assert gone["kept"] == []
+    assert gone["removed"]
+    assert sites.stands() == "new"
+    assert sites.leftovers() == []
+    assert not [*sites.installation.site.data_dir.parent.glob(".ocsnap-*")]
+    if sites.server is not None:
+        name = str(getattr(sites.installation.site.database, "name", ""))
+        assert sites.server.databases(f"{name}_") == []
