@@ -8,9 +8,7 @@ the backup is as the disk was, and `occ files:scan` would make ownCloud see it.
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocsnap.commands.cross_check import trees
@@ -23,10 +21,13 @@ from ocsnap.commands.cross_check.report import (
     Findings,
     Severity,
 )
+from ocsnap.commands.scratch_folder import scratch_folder
 from ocsnap.owncloud import checksums
 from ocsnap.repository.snapshot import RootKind
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ocsnap.commands.cross_check.side import Side
     from ocsnap.database.rows import DumpRows
     from ocsnap.monitor import Monitor
@@ -77,8 +78,8 @@ class CrossCheck:
             OcsnapError: the storage or the key fails.
         """
         with (
-            tempfile.TemporaryDirectory(dir=self._scratch_dir, prefix="cross-check-") as folder,
-            closing(Book(Path(folder))) as book,
+            scratch_folder(self._scratch_dir, "cross-check-") as folder,
+            closing(Book(folder)) as book,
         ):
             self._write_down(book, rows, files)
             self._monitor.step("Comparing files and rows")
