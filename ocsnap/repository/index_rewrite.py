@@ -33,10 +33,11 @@ def rewrite_index(
     """
     add_index(repository, old=old, without=without)
     names = [index_name(index_id) for index_id in sorted(old)]
-    repository.storage.delete_all(names)
+    # Before they go: should this end half-way, this host must not miss them.
     for index_id, name in zip(sorted(old), names, strict=True):
         repository.cache.expect_no_more(name)
         repository.cache.drop_index(index_id)
+    repository.storage.delete_all(names)
     return names
 
 

@@ -213,11 +213,12 @@ class Pruner:
         left: set[str] = set()
         for batch in _batches(plan.leaving):
             lock.demand()
+            for name in batch:
+                # Before it goes: if this ends half-way, this host must not miss it.
+                self._repository.cache.expect_no_more(name)
+                self._repository.cache.drop_snapshot(name)
             left |= self._delete(batch, (snapshots.FOLDER,))
         gone = [name for name in plan.leaving if name not in left]
-        for name in gone:
-            self._repository.cache.expect_no_more(name)
-            self._repository.cache.drop_snapshot(name)
         self._forget(gone)
         self._report.removed_snapshots = len(gone)
         plan.leaving = gone

@@ -83,7 +83,8 @@ def test_pruned_restored_and_pruned_again(installation: Installation):
     assert ids(installation) == [fourth]
     shutil.rmtree(installation.site.data_dir)
     installation.json("restore", "--yes")
-    assert State.of(installation.site) == wanted
+    found = State.of(installation.site)  # a freeze rewrites config.php
+    assert (found.files, found.rows) == (wanted.files, wanted.rows)
     assert not list((installation.repository / "locks").iterdir())
 
 

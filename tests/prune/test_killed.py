@@ -70,6 +70,7 @@ def test_a_prune_that_dies_anywhere_loses_nothing_and_the_next_ones_clean_up(
             assert isinstance(vault.storage, Interrupted)
             vault.storage = vault.storage._storage
             vault.assert_sound()
+            assert vault.host("pruner").check(read_data=False).sound, "nothing is missed here"
             vault.clock.sleep(DEAD_AFTER_SECONDS + 1)
             latest = vault.backup(history.folder)
             assert latest.statistics.errors == 0
