@@ -126,7 +126,7 @@ def _all_lines(report: VerifyReport) -> Iterator[str]:
 def _coverage_line(coverage: Coverage) -> str:
     covered = coverage.covered_bytes / coverage.total_bytes if coverage.total_bytes else 1.0
     line = (
-        f"Share {coverage.share:.3g} of the data a run: run {coverage.runs}; "
+        f"Share {coverage.share * 100:.3g}% of the data a run: run {coverage.runs}; "
         f"{covered:.1%} was read within the latest {coverage.whole_runs} runs"
     )
     if coverage.oldest is None:
