@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
+_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([KMGT]B|B|)(?:/s)?", re.IGNORECASE)
 _STEPS = ((1024**4, "TB"), (1024**3, "GB"), (1024**2, "MB"), (1024, "KB"))
 
 
@@ -26,6 +29,28 @@ def size(count_bytes: int) -> str:
             digits = 2 if value < 10 else 1 if value < 100 else 0
             return f"{value:.{digits}f} {abbreviation}"
     return "1 byte" if count_bytes == 1 else f"{count_bytes} bytes"
+
+
+def rate(text: str) -> float:
+    """Read a rate as people write it.
+
+    Args:
+        text: such as "1MB/s", "500 KB/s", "1.5MB" or "250000"; steps of 1024, as in `size`.
+
+    Returns:
+        Bytes per second.
+
+    Raises:
+        ValueError: it is none, or less than 1 KB/s.
+    """
+    found = _RATE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no rate")
+    steps = {abbreviation: step for step, abbreviation in _STEPS}
+    value = float(found[1]) * steps.get(found[2].upper(), 1)
+    if value < KIB:
+        raise ValueError(f"{text!r} is less than 1 KB/s")
+    return value
 
 
 def duration(seconds: float) -> str:

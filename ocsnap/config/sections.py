@@ -67,6 +67,8 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
         object_lock_mode: whether a right of its own ends the lock before its time (governance) or
             nothing (compliance); None: objects are not locked.
         object_lock_days: how long nobody can remove what a restore needs; days.
+        limit_upload: how fast an S3 store is sent to, such as "1MB/s"; None: as fast as it goes.
+        limit_download: how fast it is read from.
     """
 
     url: Text
@@ -78,6 +80,8 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
     ca_file: Path | None = None
     object_lock_mode: Literal["governance", "compliance"] | None = None
     object_lock_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
+    limit_upload: Text | None = None
+    limit_download: Text | None = None
 
 
 class EncryptionConfig(Section, frozen=True, kw_only=True):

@@ -9,7 +9,9 @@ from urllib.parse import unquote
 from ocsnap.errors import ConfigError
 from ocsnap.storage.count import Counting
 from ocsnap.storage.local import LocalStorage
+from ocsnap.storage.pace import Pace
 from ocsnap.storage.retry import Retrying
+from ocsnap.units import rate
 
 if TYPE_CHECKING:
     import random as randomness
@@ -45,6 +47,11 @@ def open_storage(config: RepositoryConfig, *, clock: Clock, random: randomness.R
 def _open_backend(config: RepositoryConfig, clock: Clock) -> Storage:
     path = unquote(config.url.removeprefix("file://"))
     if config.url.startswith("file:///") and path.strip("/"):
+        if config.limit_upload is not None or config.limit_download is not None:
+            raise ConfigError(
+                "repository: limit_upload and limit_download are for S3 stores.",
+                hint="Take them out, or set the limit where the disk is connected.",
+            )
         return LocalStorage(Path(path))
     if config.url.startswith("s3://"):
         return _open_s3(config, clock)
@@ -63,4 +70,21 @@ def _open_s3(config: RepositoryConfig, clock: Clock) -> Storage:
 
     bucket = configured_bucket(config)
     lock = configured_lock(config, clock.now)
-    return S3Storage(make_client(config, amazon=bucket.amazon), bucket, lock)
+    return S3Storage(
+        make_client(config, amazon=bucket.amazon),
+        bucket,
+        lock,
+        upload=_pace("limit_upload", config.limit_upload, clock),
+        download=_pace("limit_download", config.limit_download, clock),
+    )
+
+
+def _pace(key: str, limit: str | None, clock: Clock) -> Pace | None:
+    if limit is None:
+        return None
+    try:
+        return Pace(rate(limit), clock)
+    except ValueError as error:
+        raise ConfigError(
+            f"repository.{key}: {error}.", hint='Write for example "1MB/s" or "500KB/s".'
+        ) from None

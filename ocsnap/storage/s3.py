@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from ocsnap.errors import ObjectExistsError, ObjectMissingError, StorageError, TransientStorageError
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
-from ocsnap.storage.s3_body import Body
+from ocsnap.storage.s3_body import PACED_BYTES, Body
 from ocsnap.storage.s3_errors import Explainer
 from ocsnap.storage.storage import (
     DELETE_BATCH_OBJECTS,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ocsnap.errors import OcsnapError
     from ocsnap.storage.bucket import Bucket
     from ocsnap.storage.object_lock import ObjectLock
+    from ocsnap.storage.pace import Pace
     from ocsnap.storage.storage import Buffer
 
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
@@ -97,17 +98,29 @@ class S3Client(Protocol):
 class S3Storage:
     """Keeps objects in a bucket, under a prefix, each put in one request."""
 
-    def __init__(self, client: S3Client, bucket: Bucket, lock: ObjectLock | None = None) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: Bucket,
+        lock: ObjectLock | None = None,
+        *,
+        upload: Pace | None = None,
+        download: Pace | None = None,
+    ) -> None:
         """Use a bucket; nothing is sent yet.
 
         Args:
             client: a client from `make_client`; closed with the storage.
             bucket: where to keep the objects.
             lock: how objects are locked when they are put.
+            upload: limits how fast objects are sent.
+            download: limits how fast they are read.
         """
         self._client = client
         self._bucket = bucket
         self._lock = lock
+        self._upload = upload
+        self._download = download
         self._explainer = Explainer(bucket)
 
     def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
@@ -160,7 +173,7 @@ class S3Storage:
                 promised_bytes = int(answer["ContentLength"])
                 if promised_bytes > LONGEST_OBJECT_BYTES:
                     raise self._explainer.too_long(name, promised_bytes)
-                content: bytes = body.read(promised_bytes + 1)
+                content = self._read(body, promised_bytes + 1)
         if len(content) != promised_bytes:
             raise TransientStorageError(f"{name}: the answer was cut short.", name=name)
         if ranged and "ContentRange" not in answer:
@@ -286,11 +299,24 @@ class S3Storage:
         else:
             md5 = hashlib.md5(data, usedforsecurity=False)
             checksum = {"ContentMD5": _base64(md5.digest())}
-        with Body(data) as body:
+        with Body(data, self._upload) as body:
             request = {**self._object(name), **checksum, **condition}
             if self._lock is not None:
                 request |= self._lock.headers(name)
             return self._client.put_object(**request, Body=body)
+
+    def _read(self, body: Any, most_bytes: int) -> bytes:  # noqa: ANN401 # boto3's are untyped
+        if self._download is None:
+            whole: bytes = body.read(most_bytes)
+            return whole
+        content = bytearray()
+        while len(content) < most_bytes:
+            part = body.read(min(PACED_BYTES, most_bytes - len(content)))
+            if not part:
+                break
+            self._download.take(len(part))
+            content += part
+        return bytes(content)
 
     def _page(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._explained(""):

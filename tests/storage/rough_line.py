@@ -7,6 +7,8 @@ It passes requests on byte for byte, `Host` included, so that signatures hold.
 from __future__ import annotations
 
 import http.client
+import socket
+import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -33,6 +35,9 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
+
+RESET = -1
+"""Stands for a status: the answer begins well, and the connection is reset."""
 
 Forward: TypeAlias = "Callable[[Request], Answer]"
 Happening: TypeAlias = "Callable[[Request, Forward], Answer | None]"
@@ -70,6 +75,20 @@ def cut_short(request: Request, forward: Forward) -> Answer | None:
     """Promise the whole body, and send half of it."""
     answer = forward(request)
     return Answer(answer.status, answer.headers, answer.body[: len(answer.body) // 2])
+
+
+def reset_amid(request: Request, forward: Forward) -> Answer | None:
+    """Break off with a reset after half of the body."""
+    answer = forward(request)
+    return Answer(RESET, answer.headers, answer.body[: len(answer.body) // 2])
+
+
+def damaged_answer(request: Request, forward: Forward) -> Answer | None:
+    answer = forward(request)
+    middle = len(answer.body) // 2
+    flipped = bytes([answer.body[middle] ^ 1]) if answer.body else b""
+    body = answer.body[:middle] + flipped + answer.body[middle + 1 :]
+    return Answer(answer.status, answer.headers, body)
 
 
 def too_slow(request: Request, forward: Forward) -> Answer | None:
@@ -134,13 +153,19 @@ def rough_line(server_endpoint: str) -> Iterator[RoughLine]:
             answer = happen(request, forward)
             if answer is None:
                 return
-            self.send_response_only(answer.status)
+            reset = answer.status == RESET
+            self.send_response_only(200 if reset else answer.status)
             for name, value in answer.headers:
                 if name.lower() not in {"transfer-encoding", "connection"}:
                     self.send_header(name, value)
             self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(answer.body)
+            if reset:
+                # socket(7), SO_LINGER: closing with a time of 0 sends a reset.
+                self.wfile.flush()
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request  # noqa: N815 # named by http.server
 

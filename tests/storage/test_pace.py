@@ -1,0 +1,99 @@
+"""A line that is limited: at no moment faster, over all threads, and objects still come whole."""
+
+from __future__ import annotations
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from ocsnap.clock import SystemClock
+from ocsnap.config import RepositoryConfig
+from ocsnap.errors import ConfigError
+from ocsnap.storage.factory import open_storage
+from ocsnap.storage.pace import Pace
+from ocsnap.units import KIB, MIB, rate
+from tests.storage.fake_clock import FakeClock
+from tests.storage.objects import put
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.storage.rough_line import RoughLine
+
+
+def test_it_waits_as_long_as_the_bytes_take_and_saves_nothing_for_later():
+    clock = FakeClock()
+    pace = Pace(1000, clock)
+    pace.take(500)
+    assert clock.slept == []
+    pace.take(500)
+    assert clock.slept == [0.5]
+    clock.sleep(60)
+    pace.take(1000)
+    pace.take(1)
+    assert clock.slept == [0.5, 60, 1.0]
+
+
+def test_threads_share_it():
+    pace = Pace(100_000, SystemClock())
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(8):
+            pool.submit(pace.take, 5_000)
+    assert time.monotonic() - began >= 7 * 0.05
+
+
+@pytest.mark.parametrize("limited", ["limit_upload", "limit_download"])
+def test_an_object_takes_its_time_and_comes_whole(
+    s3_config: RepositoryConfig, line: RoughLine, limited: str
+):
+    data = random.Random(1).randbytes(200_000)
+    config = msgspec.structs.replace(
+        s3_config, endpoint=line.endpoint, **{limited: f"{200 * KIB} B/s"}
+    )
+    storage = open_storage(config, clock=SystemClock(), random=random.Random(1))
+    seconds = {}
+    began = time.monotonic()
+    put(storage, data=data)
+    seconds["limit_upload"] = time.monotonic() - began
+    began = time.monotonic()
+    assert storage.get("packs/ab/1") == data
+    seconds["limit_download"] = time.monotonic() - began
+    assert line.seen[-2].body == data
+    assert seconds[limited] >= 0.8 * len(data) / (200 * KIB)
+    storage.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1MB/s", MIB),
+        ("1 MB/s", MIB),
+        ("1mb", MIB),
+        ("1.5 KB/s", 1536),
+        ("250000", 250_000),
+        ("250000 B/s", 250_000),
+        ("2GB/s", 2048 * MIB),
+    ],
+)
+def test_rates_as_people_write_them(text: str, wanted: float):
+    assert rate(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "fast", "1 Mbit/s", "-1MB/s", "0", "1MB/min", "1e9", "100"])
+def test_what_is_no_rate_is_told(s3_config: RepositoryConfig, text: str):
+    with pytest.raises(ValueError, match=r"is no rate|is less than"):
+        rate(text)
+    config = msgspec.structs.replace(s3_config, limit_upload=text)
+    with pytest.raises(ConfigError, match=r"repository\.limit_upload: .*(no rate|less than)"):
+        open_storage(config, clock=FakeClock(), random=random.Random(1))
+
+
+def test_a_disk_has_no_limit(tmp_path: Path):
+    config = RepositoryConfig(url=f"file://{tmp_path}/r", limit_upload="1MB/s")
+    with pytest.raises(ConfigError, match="are for S3 stores"):
+        open_storage(config, clock=FakeClock(), random=random.Random(1))
