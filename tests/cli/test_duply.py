@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocsnap.commands.duply.file_list import read_file_list
@@ -326,6 +326,7 @@ def test_ages(age: str, times: int, within: str | None):
     assert keep_within(age, times=times) == within
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_line_and_any_address_is_read(target: str, line: str):
     read_target(target, "")
