@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ocsnap.repository.tree import Entry
 
 FETCHERS: Final = 2
+PATH_BYTES: Final = 4096
+"""Linux takes paths of so many bytes, the NUL at their end included (limits.h, PATH_MAX)."""
+
 PIECES_PER_BATCH: Final = 100_000
 
 
@@ -208,7 +211,9 @@ class _Restoration:
             for child in self._listing(path, entry):
                 promise.take(child)
                 child_path = path + b"/" + child.name
-                if child.is_directory:
+                if len(child_path) >= PATH_BYTES:
+                    self._failed(child_path, "its path is too long; choose a shorter target")
+                elif child.is_directory:
                     self.report.files += 1
                     waiting.append((child_path, child))
                 else:

@@ -6,6 +6,8 @@ import os
 import random
 import shutil
 import stat
+import struct
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -304,6 +306,49 @@ def test_a_deep_folder(studio: Studio, folder: Path, tmp_path: Path):
     (deep / "file").write_text("at the bottom")
     (folder / "empty").mkdir()
     assert_comes_back(studio, studio.backup(folder), folder, tmp_path / "t")
+
+
+def test_a_folder_deeper_than_any_path_is_told_and_costs_nothing_else(
+    studio: Studio, folder: Path, tmp_path: Path
+):
+    """Beyond PATH_MAX, where only programs get that go down step by step."""
+    (folder / "file").write_text("beside it")
+    descriptor = os.open(folder, os.O_RDONLY)
+    for _ in range(25):
+        os.mkdir("d" * 200, dir_fd=descriptor)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    backup = studio.backup(folder)
+    (problem,) = backup.monitor.problems
+    assert problem.reason == "File name too long"
+    assert backup.statistics.errors == 1
+    assert studio.restore(backup.stored, tmp_path / "t").failed == []
+    assert (tmp_path / "t" / "file").read_text() == "beside it"
+    subprocess.run(["rm", "-rf", str(folder)], check=True)  # which pytest could not
+
+
+def test_access_lists_and_inherited_groups_come_back(studio: Studio, folder: Path, tmp_path: Path):
+    """An ACL is an extended attribute: version 2, then tag, rights and id of each entry."""
+    no_id = 2**32 - 1
+    owner, user, group, mask, other = 0x01, 0x02, 0x04, 0x10, 0x20
+    entries = [(owner, 6, no_id), (user, 4, 12345), (group, 4, no_id), (mask, 4, no_id)]
+    acl = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHI", *entry) for entry in [*entries, (other, 0, no_id)]
+    )
+    (folder / "file").write_bytes(b"1")
+    (folder / "shared").mkdir()
+    try:
+        os.setxattr(folder / "file", "system.posix_acl_access", acl)
+        os.setxattr(folder / "shared", "system.posix_acl_default", acl)
+    except OSError:
+        pytest.skip("this file system has no access lists")
+    (folder / "shared").chmod(0o2770)
+    (folder / "shared" / "inside").write_bytes(b"2")
+    assert_comes_back(studio, studio.backup(folder), folder, tmp_path / "t")
+    assert os.getxattr(tmp_path / "t" / "file", "system.posix_acl_access") == acl
+    assert (tmp_path / "t" / "shared").stat().st_mode & 0o7777 == 0o2770
 
 
 def test_a_directory_of_many_names(studio: Studio, folder: Path, tmp_path: Path):

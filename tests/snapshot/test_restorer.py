@@ -185,3 +185,17 @@ def test_several_roots_one_inside_the_other(studio: Studio, tmp_path: Path):
     assert (target / "u1" / "letter").read_bytes() == b"2"
     assert target.stat().st_mtime_ns == 10**18
     assert (target / "u1").stat().st_mtime_ns == 5 * 10**17
+
+
+def test_a_path_that_is_too_long_here_costs_no_other_file(studio: Studio, tmp_path: Path):
+    """What was just short enough where it was need not be where it is restored to."""
+    with studio.workshop.opened() as repository:
+        inner = folder(repository, [file(repository, b"f" * 200, b"1")], b"d" * 200)
+        for _ in range(19):
+            inner = folder(repository, [inner, file(repository, b"beside", b"2")], b"d" * 200)
+        whole = folder(repository, [inner, file(repository, b"short", b"3")])
+        report, monitor = restore(repository, whole, tmp_path / "t")
+    assert (tmp_path / "t" / "short").read_bytes() == b"3"
+    (problem,) = monitor.problems
+    assert "too long" in problem.reason
+    assert report.failed == [problem.subject]
