@@ -47,10 +47,9 @@ class Synchroniser:
         """Learn what is new, and forget what is gone; see `Repository.synchronise`."""
         marks = self.take_marks(monitor).marks
         self._take_indexes(monitor)
-        for name in marks.lost:
-            if self._cache.knows_pack(name):
-                self._cache.set_note(DOUBTFUL, name)
-                self._cache.drop_pack(pack_id(name))
+        # Marks are not signed: what an index lists can be read on, whatever they say.
+        if any(self._cache.knows_pack(name) for name in marks.lost):
+            self._cache.set_note(DOUBTFUL, "packs that a repair found damaged")
         self.mark(marks)
         self._drop_lost_packs()
 
@@ -72,18 +71,16 @@ class Synchroniser:
         return stored
 
     def mark(self, marks: Marks) -> None:
-        """Let nothing rely on packs that are marked or removed; see `Repository.mark`."""
-        self._cache.mark([*marks.doomed, *marks.removed])
+        """Let nothing new rely on packs that marks name; see `Repository.mark`."""
+        self._cache.mark([*marks.doomed, *marks.removed, *marks.lost])
 
     def _forget(self, name: str) -> None:
-        """Forget an object that prune or repair removed."""
+        """Forget an object that prune or repair removed; packs once no index lists them."""
         self._cache.expect_no_more(name)
         if name.startswith(indexes.FOLDER):
             self._cache.drop_index(pack_id(name))
         elif name.startswith(snapshots.FOLDER):
             self._cache.drop_snapshot(name)
-        elif self._cache.knows_pack(name):
-            self._cache.drop_pack(pack_id(name))
 
     # -- index -------------------------------------------------------------------------------
 

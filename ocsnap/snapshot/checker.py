@@ -15,6 +15,7 @@ from ocsnap.repository import lock_survey as locks
 from ocsnap.repository import snapshot as snapshots
 from ocsnap.repository import tree
 from ocsnap.repository.blob import BlobKind
+from ocsnap.repository.index import pack_id
 from ocsnap.repository.pack import read_trailer
 from ocsnap.repository.reader import promised, unpack
 from ocsnap.repository.rescue import kit
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ocsnap.monitor import Monitor
+    from ocsnap.repository.marks import Marks
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root, StoredSnapshot
     from ocsnap.repository.tree import Entry
@@ -141,7 +143,7 @@ class Checker:
         self._repository.mark(marks)
         marked = self._repository.cache.marked()
         for name, size_bytes, md5 in self._repository.cache.expected():
-            if name in marked and name not in present:
+            if name in marked and (name not in present or self._is_given_up(name, marks)):
                 self._bad_packs.add(name)  # prune may remove it at any time
                 continue
             self._compare(name, present.get(name), size_bytes, md5.hex())
@@ -171,6 +173,10 @@ class Checker:
             if name.startswith(indexes.FOLDER) and name not in known:
                 with self._naming(name):
                     self._repository.take_index(name)
+
+    def _is_given_up(self, name: str, marks: Marks) -> bool:
+        """Return whether a repair found a pack damaged; marks alone are nobody's word for it."""
+        return name in marks.lost and not self._repository.cache.indexes_of(pack_id(name))
 
     def _compare(self, name: str, info: ObjectInfo | None, size_bytes: int, md5: str) -> None:
         if info is None:

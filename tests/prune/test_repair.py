@@ -11,12 +11,14 @@ import pytest
 from ocsnap.errors import NoSecretKeyError
 from ocsnap.monitor import SilentMonitor
 from ocsnap.repository.lock_survey import DEAD_AFTER_SECONDS, Purpose
+from ocsnap.repository.marks import Marks, put_marks
 from ocsnap.repository.repair import Repairer, RepairReport
 from ocsnap.snapshot.checker import Checker, CheckReport
 from ocsnap.storage.faults import SimulatedCrash
 from tests.prune.history import Interrupted, write
 from tests.prune.plain_cipher import PlainCipher
 from tests.prune.vault import Vault
+from tests.repository.workshop import REPOSITORY
 from tests.snapshot.likeness import differences, portrait
 
 if TYPE_CHECKING:
@@ -252,6 +254,30 @@ def test_a_repair_that_dies_anywhere_is_finished_by_the_next(vault: Vault, folde
         report = vault.host(f"judge {number}").check(read_data=True)
         assert {path.rpartition("/")[2] for path in report.files} <= {"large"}
     assert number > 8
+
+
+def test_forged_marks_keep_nobody_from_restoring(vault: Vault, folder: Path, tmp_path: Path):
+    """Who may only put objects says that all is removed and lost: backups store it anew."""
+    backup = grown(vault, folder)
+    content = (folder / "small").read_bytes()
+    named = [name for name in vault.objects if name.endswith(".gpg")]
+    forged = Marks(
+        repository=REPOSITORY,
+        doomed=dict.fromkeys(named),
+        lost=dict.fromkeys(named),
+        removed=dict.fromkeys(named),
+    )
+    put_marks(vault.storage, forged, after=0)
+    for host in ("host", "new"):
+        target = tmp_path / f"target of {host}"
+        assert vault.host(host).restore(backup.stored, target).failed == []
+        assert (target / "small").read_bytes() == content
+    assert vault.backup(folder).statistics.raw_delta_bytes > 300_000
+    for _ in range(2):
+        vault.pass_grace()
+        vault.prune(last=9)
+    vault.assert_sound()
+    assert len(vault.names("snapshots/")) == 4
 
 
 def test_repair_needs_the_key(vault: Vault, folder: Path):
