@@ -64,7 +64,11 @@ def decode(data: Buffer) -> Description:
     try:
         description = msgspec.json.decode(data, type=Description)
     except NOT_SOUND as error:
-        raise DamagedError(f"{NAME} cannot be read: {error}.", name=NAME) from error
+        raise DamagedError(
+            f"{NAME} cannot be read: {error}.",
+            name=NAME,
+            hint="The backups themselves are untouched: docs/rescue.md tells how to get them back.",
+        ) from error
     if description.format != FORMAT:
         raise DamagedError(
             f"The repository has format {description.format}, which this ocsnap does not know.",

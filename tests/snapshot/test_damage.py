@@ -15,7 +15,7 @@ from ocsnap.monitor import SilentMonitor
 from ocsnap.repository.repository import open_repository
 from ocsnap.storage.local import LocalStorage
 from ocsnap.storage.memory import MemoryStorage
-from tests.repository.workshop import Workshop, passphrase_cipher
+from tests.repository.workshop import REPOSITORY, Workshop, passphrase_cipher
 from tests.snapshot.likeness import Likeness, differences, portrait
 from tests.snapshot.studio import Backup, Studio
 
@@ -198,6 +198,27 @@ def test_a_description_that_is_gone_is_told(scene: Scene):
         open_repository(
             workshop.storage, passphrase_cipher(workshop.folder), state_dir=workshop.state_dir
         )
+
+
+@pytest.mark.parametrize("action", [TRUNCATE, SWAP])
+def test_another_description_is_told_and_gives_no_snapshots_away(scene: Scene, action: str):
+    """Cut short, or that of another repository with the same key."""
+    content = scene.objects["ocsnap.json"]
+    foreign = content.replace(REPOSITORY.encode(), b"f" * len(REPOSITORY))
+    assert foreign != content
+    if action == TRUNCATE:
+        scene.objects["ocsnap.json"] = content[: len(content) // 2]
+        with pytest.raises(DamagedError, match=r"ocsnap\.json cannot be read") as caught:
+            scene.studio.check(read_data=False)
+        assert "rescue" in caught.value.hint
+    else:
+        scene.objects["ocsnap.json"] = foreign
+        report = scene.studio.check(read_data=False)
+        assert {damage.name for damage in report.damages} >= {
+            backup.stored.name for backup in scene.backups
+        }
+    scene.objects["ocsnap.json"] = content
+    assert scene.studio.check(read_data=True).sound
 
 
 @pytest.mark.parametrize("place", range(0, 300, 20))
