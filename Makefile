@@ -107,6 +107,38 @@ fuzz: $(VENV)/development ## Feed damaged input to every decoder, FUZZ_SECONDS e
 	@$(PIP) install --quiet --requirement requirements-fuzz.txt
 	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
+# What a wheel, a Debian package and the manual page are made and tried with.
+PACKAGING_PACKAGES := $(RUNTIME_PACKAGES) python3-venv python3-dev gcc mandoc
+PACKAGES := build/packages
+
+.PHONY: wheel
+wheel: $(VENV)/runtime ## A wheel, for pipx, in build/packages
+	@rm -rf build/lib build/bdist.*
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir $(PACKAGES) .
+	@ls $(PACKAGES)/ocsnap-*.whl
+
+.PHONY: man
+man: $(VENV)/runtime ## The manual page, in build/packages
+	@mkdir -p $(PACKAGES)
+	@$(BIN)/python tools/man-page > $(PACKAGES)/ocsnap.1
+	@echo $(PACKAGES)/ocsnap.1
+
+.PHONY: deb
+deb: $(VENV)/runtime ## A Debian package, in build/packages
+	@tools/debian-packages $(PACKAGING_PACKAGES)
+	@tools/build-deb $(PACKAGES)
+
+.PHONY: packages
+packages: wheel man deb $(VENV)/development ## Wheel, manual page, Debian package: made and tried
+	@OCSNAP_PACKAGES=$(abspath $(PACKAGES)) $(BIN)/python -m pytest tests/packaging
+
+DOCKERFILE_LINTER := dockerfile-utils@0.16.3
+
+.PHONY: docker-lint
+docker-lint: ## Lint the Dockerfile
+	@command -v npx >/dev/null || tools/debian-packages npm
+	@npx --yes $(DOCKERFILE_LINTER) lint docker/Dockerfile
+
 .PHONY: clean
 clean: ## Remove all that these targets made, but no Debian package
 	rm -rf $(VENV) .servers demo/work build *.egg-info

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -51,7 +52,11 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
     if wanted:
+        from ocsnap.cli.versions import versions  # noqa: PLC0415 - asks gpg and librsync
+
         typer.echo(f"ocsnap {__version__}")
+        for name, version in versions():
+            typer.echo(f"{name} {version}")
         raise typer.Exit
 
 
@@ -121,10 +126,18 @@ def global_options(  # noqa: PLR0913 - one parameter for each option
     context.obj = GlobalOptions(config=config, json=json, verbosity=verbosity, bare=bare)
 
 
-def _register() -> None:
+@cache
+def register_commands() -> typer.Typer:
+    """Add all commands, once.
+
+    Returns:
+        The program with all of its commands.
+    """
     from ocsnap.cli import (  # noqa: PLC0415 - they import app
         acknowledge,
         backup,
+        completion,
+        cost,
         drill,
         mount,
         notify,
@@ -155,6 +168,7 @@ def _register() -> None:
         prune,
         pin,
         stats,
+        cost,
         repair,
         acknowledge,
         notify,
@@ -164,8 +178,10 @@ def _register() -> None:
         doctor,
         recovery_sheet,
         schedule,
+        completion,
     ):
         module.register(app)
+    return app
 
 
 def run(arguments: list[str]) -> int:
@@ -177,7 +193,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit status.
     """
-    arguments = _shared_first(arguments)
+    arguments = shared_first(arguments)
     json = "--json" in arguments
     try:
         status = int(app(arguments, prog_name="ocsnap", standalone_mode=False) or 0)
@@ -201,7 +217,7 @@ def run(arguments: list[str]) -> int:
     return status
 
 
-def _shared_first(arguments: list[str]) -> list[str]:
+def shared_first(arguments: list[str]) -> list[str]:
     """Put the options that every command shares in front, wherever they stand."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     shared, others = [], []
@@ -242,5 +258,5 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal or a locale that has not all characters of users' names stops nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
-    _register()
+    register_commands()
     sys.exit(run(sys.argv[1:]))

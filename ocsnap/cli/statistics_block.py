@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ocsnap import units
+from ocsnap.storage.prices import load_prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 HEAD: Final = "--------------[ Backup Statistics ]--------------"
 SECOND_HEAD: Final = "--------------[ ocsnap Statistics ]--------------"
 FOOT: Final = "-" * len(HEAD)
-
-_PRICE_PER_GB_MONTH_USD: Final = 0.0245
-"""S3 Standard in eu-central-1, first 50 TB (Amazon S3 pricing, read 2026)."""
 
 
 def statistics_block(report: BackupReport) -> str:
@@ -81,8 +79,8 @@ def own_lines(report: BackupReport) -> Iterator[str]:
     yield f"RequestsMade {report.requests}"
     yield f"ThroughputMBps {figures.read_bytes / elapsed / 1e6:.2f}"
     yield _bytes("RepositorySize", report.repository_bytes)
-    cost = report.repository_bytes / units.GIB * _PRICE_PER_GB_MONTH_USD
-    yield f"EstimatedMonthlyCost {cost:.2f} USD"
+    # As if all of it lay in the usual storage class; `ocsnap cost` asks where it lies.
+    yield f"EstimatedMonthlyCost {load_prices().keeping(report.repository_bytes) or 0:.2f} USD"
 
 
 def _moment(name: str, seconds: float) -> str:

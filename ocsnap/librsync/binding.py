@@ -53,7 +53,7 @@ def library() -> Any:  # noqa: ANN401 - cffi builds the type at run time
 
 
 def version() -> str:
-    """Return librsync's own version, for example "2.3.2"."""
+    """Return librsync's own name and version, for example "librsync 2.3.2"."""
     return _text(library().rs_librsync_version)
 
 

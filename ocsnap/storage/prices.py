@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from ocsnap.units import GIB
+from ocsnap.units import GIB, KIB
 
 _FILE: Final = "prices.toml"
 USUAL_CLASS: Final = "STANDARD"
@@ -55,6 +55,34 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, rename={"classes": "clas
     def title(self) -> str:
         """Whose prices they are, and of which day."""
         return f"{self.of}, {self.date}"
+
+    @property
+    def free_egress_bytes(self) -> int:
+        """So many bytes sent to the internet are free each month."""
+        return round(self.free_egress_gb_month * GIB)
+
+    def charged_bytes(self, size_bytes: int, *, storage_class: str = USUAL_CLASS) -> int:
+        """Return the size that an object is charged for.
+
+        Args:
+            size_bytes: its size.
+            storage_class: where it lies; of an unknown one no least size is known.
+        """
+        prices = self.classes.get(storage_class)
+        return max(size_bytes, prices.least_kib * KIB) if prices else size_bytes
+
+    def keeping(self, charged_bytes: int, *, storage_class: str = USUAL_CLASS) -> float | None:
+        """Return what it costs to keep objects for a month.
+
+        Args:
+            charged_bytes: the sizes that they are charged for.
+            storage_class: where they lie.
+
+        Returns:
+            US dollars; None for a storage class whose price is not in the list.
+        """
+        prices = self.classes.get(storage_class)
+        return None if prices is None else charged_bytes / GIB * prices.storage_gb_month
 
     def fetching(self, objects: int, size_bytes: int, *, storage_class: str = USUAL_CLASS) -> float:
         """Return what it costs to fetch objects over the internet.

@@ -25,6 +25,8 @@ from urllib3.exceptions import HTTPError
 
 from ocsnap.errors import ObjectExistsError, ObjectMissingError, StorageError, TransientStorageError
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
+from ocsnap.storage.prices import USUAL_CLASS
+from ocsnap.storage.s3_body import Body
 from ocsnap.storage.s3_body import PACED_BYTES, Body
 from ocsnap.storage.s3_errors import Explainer
 from ocsnap.storage.storage import (
@@ -224,7 +226,14 @@ class S3Storage:
             if is_name(name):
                 md5 = _md5(entry.get("ETag", ""))
                 modified = _seconds(entry.get("LastModified"))
-                yield ObjectInfo(name, entry["Size"], md5, sha256=None, modified=modified)
+                yield ObjectInfo(
+                    name,
+                    entry["Size"],
+                    md5,
+                    sha256=None,
+                    modified=modified,
+                    storage_class=entry.get("StorageClass", USUAL_CLASS),
+                )
 
     def delete(self, name: str) -> None:
         """Remove an object; see `Storage.delete`."""

@@ -6,7 +6,7 @@ holds every implementation and every decorator to them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ocsnap.units import MIB
@@ -39,6 +39,8 @@ class ObjectInfo:
         sha256: SHA-256 of its bytes, lower hex; None where the storage does not tell.
         modified: when it was put, by the storage's own clock; seconds since the epoch. `list` and
             `stat` tell it; S3 in whole seconds.
+        storage_class: what kind of place it lies in, which decides on its price. Only `list` of
+            S3 tells it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ObjectInfo:
     md5: str | None
     sha256: str | None
     modified: float | None = None
+    storage_class: str | None = field(default=None, compare=False)
 
 
 class Storage(Protocol):

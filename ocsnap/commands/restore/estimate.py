@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ocsnap.repository.repository import Repository
+    from ocsnap.repository.snapshot import Root
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.restorer import Placement
 
@@ -116,6 +117,20 @@ class Estimator:
             dollars=dollars,
             prices_of=prices.title if self._billed else "",
         )
+
+    def needed_packs(self, roots: Iterable[Root]) -> set[str]:
+        """Name the packs that hold the content of some roots, for a place where nothing stands.
+
+        Args:
+            roots: the roots.
+
+        Returns:
+            Names of objects; of what lies below a damaged listing they tell nothing.
+        """
+        tally = _Tally()
+        for root in roots:
+            self._walk(tally, root.entry, None, ())
+        return tally.packs
 
     def _walk(
         self, tally: _Tally, root: Entry, present: bytes | None, inner: Iterable[bytes]
