@@ -26,7 +26,6 @@ from urllib3.exceptions import HTTPError
 from ocsnap.errors import ObjectExistsError, ObjectMissingError, StorageError, TransientStorageError
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
 from ocsnap.storage.prices import USUAL_CLASS
-from ocsnap.storage.s3_body import Body
 from ocsnap.storage.s3_body import PACED_BYTES, Body
 from ocsnap.storage.s3_errors import Explainer
 from ocsnap.storage.storage import (
