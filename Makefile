@@ -132,6 +132,13 @@ deb: $(VENV)/runtime ## A Debian package, in build/packages
 packages: wheel man deb $(VENV)/development ## Wheel, manual page, Debian package: made and tried
 	@OCSNAP_PACKAGES=$(abspath $(PACKAGES)) $(BIN)/python -m pytest tests/packaging
 
+.PHONY: docs
+docs: $(VENV)/development ## The documentation as web pages, in build/docs/site
+	@$(PIP) install --quiet --requirement requirements-docs.txt
+	@$(BIN)/python tools/gather-docs build/docs/pages
+	@$(BIN)/mkdocs build --quiet --strict
+	@echo build/docs/site/index.html
+
 DOCKERFILE_LINTER := dockerfile-utils@0.16.3
 
 .PHONY: docker-lint
