@@ -204,6 +204,12 @@ def test_fingerprints_may_be_written_as_gpg_shows_them():
             "1",
             "maintenance.web_seconds: must be a float, not a string.",
         ),
+        (
+            "prune",
+            "keep_within",
+            "30 days",
+            "prune.keep_within: must be a time such as 36h, 30d, 8w, 6m, 2y or 1y6m.",
+        ),
         ("backup", "exclude", [""], "backup.exclude[0]: must not be empty."),
         ("backup", "state_dir", {}, "backup.state_dir: must be a string, not a table."),
     ],

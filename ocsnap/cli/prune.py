@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from ocsnap import units
+from ocsnap.cli.ages import age
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
@@ -110,6 +111,8 @@ def _with(config: PruneConfig, wanted: dict[str, Any]) -> PruneConfig:
         if isinstance(value, int) and value < 0:
             option = name.replace("_", "-")
             raise typer.BadParameter(f"--{option} must be 0 or more.")
+    if "keep_within" in given:
+        age(given["keep_within"])
     return msgspec.structs.replace(config, **given)
 
 
@@ -142,6 +145,19 @@ def prune_lines(report: PruneReport) -> Iterator[str]:
         yield f"{report.waiting_packs} packs, {size}, are marked and go later."
     for who in report.waits_for:
         yield f"At work on the repository: {who}."
+    yield from _in_the_way(report)
+    if not report.dry_run:
+        yield (
+            f"{report.requests} requests, {units.size(report.got_bytes)} read, "
+            f"{units.size(report.put_bytes)} written; "
+            f"the repository has {units.size(report.repository_bytes)}."
+        )
+
+
+def _in_the_way(report: PruneReport) -> Iterator[str]:
+    if report.open_alarms:
+        ids = " ".join(report.open_alarms)
+        yield f"But nothing is removed while alarms are open: ocsnap acknowledge {ids}"
     for reason in report.denied:
         yield f"DENIED {reason} It is tried again next time."
     for reason in report.obstacles:
@@ -150,9 +166,3 @@ def prune_lines(report: PruneReport) -> Iterator[str]:
         yield f"DAMAGED {report.lost_blobs} pieces of content that snapshots need are lost."
     if not report.sound:
         yield "Run: ocsnap verify, then ocsnap repair; or give up what is lost: --remove-damaged."
-    if not report.dry_run:
-        yield (
-            f"{report.requests} requests, {units.size(report.got_bytes)} read, "
-            f"{units.size(report.put_bytes)} written; "
-            f"the repository has {units.size(report.repository_bytes)}."
-        )

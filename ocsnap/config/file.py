@@ -64,7 +64,7 @@ def load(path: Path) -> Config:
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file.",
-            hint="Copy config.sample.toml there, or name another with -c FILE.",
+            hint="Run ocsnap init, copy config.sample.toml there, or name another with -c FILE.",
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from error

@@ -10,6 +10,8 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 # TOML knows `inf`; users would be locked out for ever.
 Patience = Annotated[float, msgspec.Meta(ge=0, le=3600)]
+# As `ocsnap.repository.retention` reads it.
+Duration = Annotated[str, msgspec.Meta(pattern=r"^(\d+[hdwmy])+\Z")]
 Command = Annotated[tuple[Text, ...], msgspec.Meta(min_length=1)]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ocsnap.config.section import Command, Patience, Port, Section, Text
+from ocsnap.config.section import Command, Duration, Patience, Port, Section, Text
 
 
 class OwncloudConfig(Section, frozen=True, kw_only=True):
@@ -309,7 +309,7 @@ class PruneConfig(Section, frozen=True, kw_only=True):
     keep_weekly: Number = 0
     keep_monthly: Number = 0
     keep_yearly: Number = 0
-    keep_within: Text | None = None
+    keep_within: Duration | None = None
     after_backup: bool = False
     grace_hours: Annotated[float, msgspec.Meta(ge=0, le=8784)] = 23.0
     repack_above: Share = 0.5

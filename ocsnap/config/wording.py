@@ -52,6 +52,8 @@ def _reason(reason: str, place: str) -> str:
         return f"must be {'at most' if bound[1] == '<' else 'at least'} {bound[2]}"
     if re.fullmatch(r"Expected `\w+` of length >= 1", reason):
         return "must not be empty"
+    if reason.startswith("Expected `str` matching regex"):
+        return "must be a time such as 36h, 30d, 8w, 6m, 2y or 1y6m"
     if value := re.fullmatch(r"Invalid enum value (.*)", reason, re.DOTALL):
         return f"{value[1]} is none of {', '.join(_choices(place))}"
     return reason

@@ -19,7 +19,7 @@ import msgspec
 
 from ocsnap.errors import AccessDeniedError, NoSecretKeyError
 from ocsnap.repository import snapshot as snapshots
-from ocsnap.repository.alarm import demand_acknowledged
+from ocsnap.repository.alarm import demand_acknowledged, unacknowledged
 from ocsnap.repository.index import INDEX_OF_NONE, pack_id
 from ocsnap.repository.index_rewrite import rewrite_index
 from ocsnap.repository.marks import Marks, put_marks
@@ -86,7 +86,9 @@ class Pruner:
         with ExitStack() as stack:
             plan, _ = self._planner.plan(stack, now=now, relied_since=float("inf"))
             self._tell(plan)
+            waiting = unacknowledged(self._repository, self._planner.stored, self._monitor)
             report = self._report
+            report.open_alarms = [stored.short_id for stored in waiting]
             report.dry_run = True
             report.removed_snapshots = len(plan.leaving)
             report.removed_packs, report.removed_bytes = _sum(plan.ripe)

@@ -42,6 +42,8 @@ class PruneReport(msgspec.Struct, kw_only=True):
         removed_indexes: index objects removed.
         removed_leftovers: locks of the dead and other small objects removed.
         denied: what could not be removed, because the key or an object lock forbids it.
+        open_alarms: short ids of snapshots whose alarms keep a prune from doing anything; told only
+            where it is tried.
         waits_for: who is at work, so that what was marked must stay.
         obstacles: why nothing but snapshots was removed.
         lost_blobs: pieces of content that snapshots need and that are gone.
@@ -67,6 +69,7 @@ class PruneReport(msgspec.Struct, kw_only=True):
     removed_indexes: int = 0
     removed_leftovers: int = 0
     denied: list[str] = []
+    open_alarms: list[str] = []
     waits_for: list[str] = []
     obstacles: list[str] = []
     lost_blobs: int = 0

@@ -23,6 +23,7 @@ PINNED: Final = "pinned"
 DAMAGED: Final = "damaged, so it counts for no rule"
 FUTURE: Final = "its time lies in the future"
 LAST_COMPLETE: Final = "the last one without errors"
+NO_RULE: Final = "no rule is set"
 
 _DAY_SECONDS: Final = 86_400.0
 _FUTURE_SECONDS: Final = _DAY_SECONDS
@@ -74,6 +75,7 @@ class KeepRules:
         monthly: months of which the newest one stays.
         yearly: years of which the newest one stays.
         within_seconds: all that are no older than this before the newest one.
+        everything: all of them.
     """
 
     last: int = 0
@@ -83,6 +85,7 @@ class KeepRules:
     monthly: int = 0
     yearly: int = 0
     within_seconds: float | None = None
+    everything: bool = False
 
     @property
     def keep_nothing(self) -> bool:
@@ -181,6 +184,9 @@ class Retention:
         self, newest_first: Sequence[StoredSnapshot]
     ) -> Iterator[tuple[StoredSnapshot, str]]:
         rules = self.rules
+        if rules.everything:
+            for stored in newest_first:
+                yield stored, NO_RULE
         for number, stored in enumerate(newest_first[: rules.last], 1):
             yield stored, f"last {number} of {rules.last}"
         for rule, period in _PERIODS.items():

@@ -30,6 +30,9 @@ def test_an_alarm_is_told_listed_and_acknowledged(tmp_path: Path):
     assert "lost-files" in cloud.run("-q", "snapshots").out
     assert cloud.run("acknowledge").status == 2
     assert cloud.run("acknowledge", "ffff").status == 13
+    tried = cloud.run("-q", "prune", "--dry-run", "--keep-last", "1").out
+    assert f"while alarms are open: ocsnap acknowledge {marked['id'][:8]}" in tried
+    assert cloud.run("-q", "prune", "--keep-last", "1").status == 17
     assert 'ocsnap_open_alarms{operation="backup"} 1\n' in metrics.read_text()
     assert "gone" in cloud.run("acknowledge", marked["id"][:8], "--reason", "Cleared up.").out
     assert 'ocsnap_open_alarms{operation="backup"} 0\n' in metrics.read_text()

@@ -310,6 +310,24 @@ def test_metrics_are_written_for_each_operation(cloud: Installation):
     assert [path.name for path in cloud.folder.glob("*.prom*")] == ["ocsnap.prom"]
 
 
+def test_the_prune_after_a_backup_is_told_of_like_any_other(cloud: Installation):
+    file, read = cloud.folder / "ocsnap.prom", cloud.folder / "read"
+    cloud.set("metrics", textfile=str(file))
+    cloud.set("prune", after_backup=True, keep_last=1)
+    cloud.set("hooks", before_prune=[writing(read)], after_prune=[writing(read)])
+    assert cloud.run("-q", "backup").status == 0
+    assert [told["hook"] for told in documents(read)] == ["before_prune", "after_prune"]
+    assert 'ocsnap_last_run_exit_status{operation="prune"} 0\n' in file.read_text()
+    cloud.set("hooks", before_prune=[["false"]], on_failure=[writing(cloud.folder / "failed")])
+    result = cloud.run("-q", "backup")
+    assert result.status == 0
+    assert "PROBLEM The prune after the backup: hooks.before_prune" in result.err
+    (failed,) = documents(cloud.folder / "failed")
+    assert (failed["operation"], failed["status"]) == ("prune", 20)
+    assert 'ocsnap_last_run_exit_status{operation="prune"} 20\n' in file.read_text()
+    assert 'ocsnap_last_run_exit_status{operation="backup"} 0\n' in file.read_text()
+
+
 def test_a_log_for_programs_has_a_line_for_each_event(cloud: Installation):
     log = cloud.folder / "ocsnap.jsonl"
     cloud.set("log", json_file=str(log))

@@ -7,11 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.reporting.hooks import HookPoint, demand
+from ocsnap.commands.reporting.outcome import Operation
+from ocsnap.commands.reporting.reporter import Told, reported
 from ocsnap.commands.repository_lock import repository_lock
 from ocsnap.commands.run_lock import run_lock
-from ocsnap.errors import OcsnapError
+from ocsnap.errors import ExitStatus, OcsnapError
 from ocsnap.monitor import Problem
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.prune import Pruner
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from ocsnap.config.sections import PruneConfig
     from ocsnap.repository.prune_report import PruneReport
 
-_ALL: Final = KeepRules(last=2**31)
+_ALL: Final = KeepRules(everything=True)
 _HOUR_SECONDS: Final = 3600.0
 
 
@@ -64,6 +68,9 @@ def prune(
 def prune_after_backup(context: Context, opened: OpenRepository) -> PruneReport | None:
     """Prune after a backup that went well; whatever fails, the backup stays a success.
 
+    So it is told of as a prune of its own: hooks, messages and metrics must not say that all is
+    well where nothing has been pruned for months.
+
     Args:
         context: the outside world.
         opened: the repository of the backup, which holds no lock on it any more.
@@ -71,12 +78,28 @@ def prune_after_backup(context: Context, opened: OpenRepository) -> PruneReport 
     Returns:
         What was done; None where it failed, which the monitor was told.
     """
-    try:
+
+    def work() -> PruneReport:
+        demand(context, HookPoint.BEFORE_PRUNE)
         policy = _policy(context, context.config.prune, remove_damaged=False)
         return _run(context, opened, policy, dry_run=False)
+
+    try:
+        return reported(context, Operation.PRUNE, work, _told).result
     except OcsnapError as error:
         context.monitor.problem(Problem("The prune after the backup", str(error)))
         return None
+
+
+def _told(report: PruneReport) -> Told:
+    stay = sum(judged.stays for judged in report.snapshots)
+    lines = [f"Removed {report.removed_snapshots} snapshots; {stay} stay."]
+    lines += [f"DENIED {reason}" for reason in report.denied]
+    lines += [f"DAMAGED {reason}" for reason in report.obstacles]
+    if report.lost_blobs:
+        lines.append(f"DAMAGED {report.lost_blobs} pieces of content that snapshots need are lost.")
+    status = ExitStatus.OK if report.sound else ExitStatus.DAMAGED
+    return Told(status, "\n".join(lines), msgspec.to_builtins(report))
 
 
 def _run(
