@@ -12,6 +12,7 @@ import typer
 
 from ocsnap import units
 from ocsnap.cli.cross_check_text import cross_check_lines
+from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
@@ -44,7 +45,8 @@ def drill(
 
     The running ownCloud is not touched. It tells how long the restore took (recovery time) and how
     old the restored state was (recovery point), and writes the same into backup.state_dir/drill.
-    Exits with 18 when anything did not come back as it was. Fit for a monthly timer.
+    Exits with 18 when anything did not come back as it was. With --quiet nothing is
+    printed unless something is wrong. Fit for a monthly timer: ocsnap schedule install --drill.
 
     Examples:
 
@@ -72,7 +74,7 @@ def drill(
         )
     if options.json:
         print_json({"sound": report.sound, "report": report})
-    else:
+    elif options.verbosity is not Verbosity.QUIET or done.status:
         print_text("\n".join([text, *(f"Report: {path}" for path in report.files_of_report)]))
     return int(done.status)
 

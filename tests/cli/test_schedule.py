@@ -176,6 +176,22 @@ def test_cron(installation: Installation, machine: Path):
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_a_monthly_drill(installation: Installation, machine: Path):
+    drill = ("schedule", "install", "--drill", "1 07:15", "--root", machine)
+    if shutil.which("systemctl"):
+        shown = installation.run(*drill, "--systemd").out
+        assert "ocsnap: rehearse a restore, on day 1 of every month at 07:15" in shown
+        folder = machine / "etc" / "systemd" / "system"
+        assert settings_of(folder / "ocsnap-drill.timer")["OnCalendar"] == "*-*-01 07:15:00"
+        assert settings_of(folder / "ocsnap-drill.service")["ExecStart"].endswith(" drill")
+    lines = installation.json(*drill, "--cron")["schedule"]["lines"]
+    (line,) = [line for line in lines if line.startswith("15 7 1 * * root ")]
+    assert installation.run("-q", "backup").status == 0
+    call = shlex.split(line.partition(" root ")[2])
+    done = subprocess.run(call, env=installation.environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 def test_one_schedule_takes_the_place_of_the_other(installation: Installation, machine: Path):
     def left() -> list[str]:
         return sorted(path.name for path in machine.rglob("*") if path.is_file())
@@ -212,10 +228,12 @@ def test_what_somebody_else_wrote_stays(installation: Installation, machine: Pat
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
-        (("--daily", "25:00"), 14),
-        (("--daily", "2"), 14),
-        (("--weekly", "someday 02:00"), 14),
-        (("--verify", "often"), 14),
+        (("--daily", "25:00"), 2),
+        (("--daily", "2"), 2),
+        (("--weekly", "someday 02:00"), 2),
+        (("--verify", "often"), 2),
+        (("--drill", "29 07:15"), 2),
+        (("--drill", "sun 07:15"), 2),
         (("--daily", "02:00", "--hourly"), 2),
         (("--cron", "--systemd"), 2),
     ],
@@ -252,7 +270,8 @@ def test_without_the_rights(installation: Installation, machine: Path):
         Rhythm,
         minute=st.integers(0, 59),
         hour=st.none() | st.integers(0, 23),
-        weekday=st.integers(0, 6),
+        weekday=st.none() | st.integers(0, 6),
+        monthday=st.none() | st.integers(1, 28),
     )
 )
 def test_every_time_is_one_for_systemd(rhythm: Rhythm):

@@ -12,7 +12,7 @@ from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.program import program
 from ocsnap.cli.session import session
 from ocsnap.config import locate
-from ocsnap.errors import ExitStatus
+from ocsnap.errors import ExitStatus, RefusedError
 
 if TYPE_CHECKING:
     from ocsnap.commands.schedule.plan import Job
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="schedule")
 
 
-def install(
+def install(  # noqa: PLR0913 - one parameter for each option
     context: typer.Context,
     daily: Annotated[
         str | None, typer.Option("--daily", metavar="HH:MM", help="Each day; the default: 02:15.")
@@ -47,6 +47,14 @@ def install(
         str,
         typer.Option("--verify", metavar="'DAY HH:MM'", help="When to verify; or never."),
     ] = "sun 05:45",
+    drill: Annotated[
+        str,
+        typer.Option(
+            "--drill",
+            metavar="'DAY HH:MM'",
+            help="When to rehearse a restore, by the day of the month: '1 07:15'; or never.",
+        ),
+    ] = "never",
     cron: Annotated[bool, typer.Option("--cron", help="By cron, although systemd runs.")] = False,
     systemd: Annotated[
         bool, typer.Option("--systemd", help="By systemd, although it does not run here.")
@@ -64,6 +72,8 @@ def install(
         ocsnap schedule install --daily 02:15
 
         ocsnap schedule install --hourly --verify never
+
+        ocsnap schedule install --drill '1 07:15'
     """
     from ocsnap.commands.schedule.plan import make_plan  # noqa: PLC0415 - see session
     from ocsnap.commands.schedule.schedule import Backend, Machine  # noqa: PLC0415 - see session
@@ -75,7 +85,10 @@ def install(
     options = context.obj
     config = locate(options.config, os.environ).absolute()
     machine = Machine(root)
-    jobs = _jobs(daily, weekly, verify, hourly=hourly)
+    try:
+        jobs = _jobs(daily, weekly, verify, drill, hourly=hourly)
+    except RefusedError as error:
+        raise typer.BadParameter(f"{error.message} {error.hint}") from None
     with session(options) as world:
         plan = make_plan(world, program(), config, jobs)
         chosen = Backend.CRON if cron else Backend.SYSTEMD if systemd else machine.usual_backend()
@@ -112,7 +125,9 @@ def remove(context: typer.Context, root: Annotated[Path, _ROOT] = Path("/")) -> 
     return int(ExitStatus.OK)
 
 
-def _jobs(daily: str | None, weekly: str | None, verify: str, *, hourly: bool) -> tuple[Job, ...]:
+def _jobs(
+    daily: str | None, weekly: str | None, verify: str, drill: str, *, hourly: bool
+) -> tuple[Job, ...]:
     from ocsnap.commands.schedule.plan import Job  # noqa: PLC0415 - see session
     from ocsnap.commands.schedule.rhythm import Rhythm  # noqa: PLC0415 - see session
 
@@ -123,6 +138,8 @@ def _jobs(daily: str | None, weekly: str | None, verify: str, *, hourly: bool) -
     jobs = [Job("backup", "back up ownCloud", rhythm)]
     if verify != "never":
         jobs.append(Job("verify", "see that the backups are sound", Rhythm.weekly(verify)))
+    if drill != "never":
+        jobs.append(Job("drill", "rehearse a restore", Rhythm.monthly(drill)))
     return tuple(jobs)
 
 
