@@ -12,7 +12,8 @@ import typer
 
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.question import is_confirmed
-from ocsnap.cli.restore_text import dry_lines, estimate_lines, lines, undone_lines
+from ocsnap.cli.restore_back import go_back, openness
+from ocsnap.cli.restore_text import dry_lines, estimate_lines, lines
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus, RefusedError
 
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from ocsnap.commands.restore.destination import SiteChoice
     from ocsnap.commands.restore.layout import Part
     from ocsnap.commands.restore.report import RestoreOutcome, RestorePlan
-    from ocsnap.commands.restore.undo import Undone
     from ocsnap.monitor import Monitor
 
 
 _USER_ALONE: Final = "--user goes with --path, --to, --replace, --without, --dry-run only."
+_BACK_ALONE: Final = "--undo, --resume and --forget-kept go with --dry-run and --yes only."
 _TABLE_ALONE: Final = "--table goes with --db, --snapshot, --database-name and --dry-run only."
 
 
@@ -197,7 +198,8 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     if undo + resume + forget_kept > 1:
         raise typer.BadParameter("--undo, --resume and --forget-kept exclude one another.")
     if undo or resume or forget_kept:
-        return _go_back(options, undo=undo, resume=resume, yes=yes)
+        _refuse_others(_BACK_ALONE, db, data, target, database_name, *of_sites[:-3])
+        return go_back(options, undo=undo, resume=resume, dry_run=dry_run, yes=yes)
     site = SiteChoice(
         root=_absolute(root),
         data_dir=_absolute(data_dir),
@@ -258,7 +260,7 @@ def _print_dry(options: GlobalOptions, outcome: RestoreOutcome) -> int:
 def _told(outcome: RestoreOutcome) -> Told:
     from ocsnap.commands.reporting.reporter import Told  # noqa: PLC0415 - see session
 
-    status = ExitStatus.DAMAGED if outcome.failed else _openness(outcome)
+    status = ExitStatus.DAMAGED if outcome.failed else openness(outcome)
     return Told(status, "\n".join(lines(outcome)), msgspec.to_builtins(outcome))
 
 
@@ -289,42 +291,6 @@ def _refuse_contradictions(
         raise typer.BadParameter("--root, --data-dir and --db-* are for a whole site.")
     if database_name is not None:
         raise typer.BadParameter("--db-name names the database of a whole site.")
-
-
-def _go_back(options: GlobalOptions, *, undo: bool, resume: bool, yes: bool) -> int:
-    from ocsnap.commands.restore import undo as commands  # noqa: PLC0415 - see session
-
-    with session(options, local=True) as world:
-        if resume:
-            done = commands.resume(world)
-        elif undo:
-            question = "This comes back; what was restored is kept under another name:"
-            done = commands.undo(world, _list_asker(world.monitor, question, yes=yes))
-        else:
-            question = "This is removed for good:"
-            done = commands.forget_kept(world, _list_asker(world.monitor, question, yes=yes))
-    if options.json:
-        print_json(done)
-    else:
-        print_text("\n".join(undone_lines(done)))
-    return int(_openness(done))
-
-
-def _openness(done: RestoreOutcome | Undone) -> ExitStatus:
-    """Return the status that says whether users are locked out against all expectation."""
-    left_on = not (done.is_open or done.awaits_code)
-    return ExitStatus.MAINTENANCE_LEFT_ON if left_on else ExitStatus.OK
-
-
-def _list_asker(monitor: Monitor, head: str, *, yes: bool) -> Callable[[list[str]], bool]:
-    def ask(items: list[str]) -> bool:
-        if yes:
-            return True
-        if not sys.stdin.isatty():
-            return False
-        return is_confirmed([head, *(f"  {item}" for item in items)], "Go on?", monitor)
-
-    return ask
 
 
 def _asker(monitor: Monitor, *, yes: bool) -> Callable[[RestorePlan], bool]:

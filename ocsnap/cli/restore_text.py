@@ -72,7 +72,11 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
 
 
 def undone_lines(done: Undone) -> Iterator[str]:
-    """Tell what was done with an earlier restore."""
+    """Tell what was done with an earlier restore, or would be."""
+    if done.dry_run:
+        yield from (f"Would {act[0].lower()}{act[1:]}" for act in done.would)
+        yield "Nothing was done." if done.would else "Nothing is kept."
+        return
     for note in done.notes:
         yield f"Note: {note}"
     for item in done.removed:

@@ -27,13 +27,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.servers.database_server import DatabaseServer
+    from tests.servers.s3 import S3Server
 
 
 class Machine:
-    """A machine that has the key, a way to the repository, and no configuration of ocsnap."""
+    """A machine that has the key, a way to the repository, and no configuration of ocsnap.
 
-    def __init__(self, installation: Installation, folder: Path) -> None:
+    Attributes:
+        installation: what was backed up.
+        folder: what it has of its own.
+        store: the options that lead to the repository; None: it is a folder.
+    """
+
+    def __init__(
+        self, installation: Installation, folder: Path, store: list[str] | None = None
+    ) -> None:
         self.installation = installation
+        self.store = store or ["--repository", f"file://{installation.repository}"]
         self.folder = folder
         self.state_dir = folder / "state"
         folder.mkdir()
@@ -42,8 +52,7 @@ class Machine:
     def options(self) -> list[str]:
         passphrase = str(self.installation.settings["encryption"]["passphrase_file"])
         return [
-            "--repository",
-            f"file://{self.installation.repository}",
+            *self.store,
             f"--passphrase-file={passphrase}",
             "--state-dir",
             str(self.state_dir),
@@ -127,6 +136,47 @@ def test_from_nothing_to_the_same_paths(machine: Machine):
     now = State.of(site)
     assert differing(now.files, wanted.files) == {}
     assert now.rows == wanted.rows
+
+
+def test_from_nothing_out_of_a_bucket(s3: S3Server, mariadb: DatabaseServer, tmp_path: Path):
+    """The database server is an empty one; code, configuration, files and state are gone."""
+    login = mariadb.login(mariadb.new_database(), tcp=True)
+    installation = install(tmp_path / "old", dbtype="mysql", mysql=login, files_per_user=6)
+    site, bucket = installation.site, s3.new_bucket()
+    installation.settings["repository"] = s3.settings(bucket, "cloud", tmp_path)
+    installation.json("backup")
+    site.mutate(3)
+    installation.json("backup")
+    wanted = State.of(site)
+    config = s3.repository_config(bucket, "cloud", tmp_path)
+    store = ["--repository", config.url, "--region", config.region or "", "--endpoint", s3.endpoint]
+    store += ["--access-key-id", s3.access_key_id]
+    store += ["--secret-access-key-file", str(config.secret_access_key_file)]
+    machine = Machine(installation, tmp_path / "new", store)
+    shutil.move(site.root, machine.folder / "code")
+    shutil.rmtree(site.data_dir)
+    shutil.rmtree(installation.state_dir)
+    installation.config.unlink()
+    mariadb.run(None, f"DROP DATABASE `{login.name}`")
+    mariadb.run(None, f"CREATE DATABASE `{login.name}`")
+    assert len(machine.json("snapshots")["snapshots"]) == 2
+    told = machine.json("restore", "--dry-run")
+    assert told["estimate"]["dollars"] > 0
+    assert told["estimate"]["prices_of"]
+    assert not site.data_dir.exists()
+    report = machine.json("restore", "--yes")
+    assert report["awaits_code"]
+    shutil.copytree(machine.folder / "code", site.root, dirs_exist_ok=True, ignore=_no_config)
+    assert is_on(site), "until the admin has done the rest"
+    occ(site, "maintenance:mode", "--off")
+    now = State.of(site)
+    assert differing(now.files, wanted.files) == {}
+    assert now.rows == wanted.rows
+    assert machine.json("verify", "--cross-check", "--read-data")["sound"]
+
+
+def _no_config(_folder: str, _names: list[str]) -> list[str]:
+    return ["config"]
 
 
 def test_where_the_code_is_there_sync_clients_are_warned_and_it_is_opened(machine: Machine):
@@ -321,6 +371,14 @@ def test_undo_keeps_what_was_restored_and_forgetting_asks(machine: Machine):
     old = State.of(installation.site)
     installation.json("restore", "--yes")
     assert installation.run("restore", "--undo").status == 14, "nobody can be asked"
+    both = State.of(installation.site)
+    for way, verb in (("--undo", "Put back"), ("--forget-kept", "Remove")):
+        told = installation.json("restore", way, "--dry-run", "--yes")
+        assert any(act.startswith(f"{verb} {installation.folder}") for act in told["would"])
+        assert "Nothing was done" in installation.run("restore", way, "-n").out
+        assert installation.run("restore", way, "--data", "--yes").status == 2
+    assert installation.run("restore", "--resume", "--dry-run").status == 14
+    assert State.of(installation.site) == both
     done = installation.json("restore", "--undo", "--yes")
     now = State.of(installation.site)
     assert differing(now.files, old.files).keys() <= {"."}
@@ -408,7 +466,7 @@ def test_a_data_directory_that_is_a_mount_point(mounted: Path, tmp_path: Path):
     assert any(path.startswith(str(mounted / ".ocsnap-old-")) for path in report["kept"])
     again = installation.json("backup")
     assert again["statistics"]["new_files"] <= 1, "what is kept is no part of a backup"
-    installation.json("restore", "--undo", "--yes", "--no-fingerprint")
+    installation.json("restore", "--undo", "--yes")
     now = State.of(installation.site)
     ours |= {path for path in now.files if path.startswith((".ocsnap-", "lost+found"))}
     assert set(differing(now.files, before.files)) <= ours

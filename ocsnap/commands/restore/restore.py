@@ -42,17 +42,16 @@ from ocsnap.commands.restore.undo import settle
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.runs.recorder import recorded
 from ocsnap.commands.site import open_site
-from ocsnap.commands.snapshots import readable
+from ocsnap.commands.snapshots import choose, readable
 from ocsnap.config import UNKNOWN_ROOT
 from ocsnap.errors import ExitStatus, RefusedError
 from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
-from ocsnap.repository.selector import select
 from ocsnap.snapshot.restorer import Placement
 from ocsnap.snapshot.reuse import can_share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ocsnap.commands.context import Context
     from ocsnap.repository.repository import Repository
@@ -96,7 +95,8 @@ def restore(
             context.monitor.step("Checking")
             repository.synchronise(context.monitor)
             found = readable(repository, context.monitor)
-            stored = _choose(found, context, options)
+            root = str(context.config.owncloud.root)
+            stored = choose(found, options.snapshot, root=root)
             doubted = doubts(repository, found, stored, context.monitor)
             run = _Restore(context, options, folder, repository, stored, doubted)
             outcome = run.run(confirm, lambda: opened.traffic.got_bytes)
@@ -295,16 +295,3 @@ def _shares(layout: Layout) -> bool:
     """Return whether what stands there takes no room a second time."""
     folders = {move.place_path.parent for move in layout.moves if move.place_path.is_dir()}
     return bool(folders) and all(can_share(os.fsencode(folder)) for folder in folders)
-
-
-def _choose(
-    snapshots: Sequence[StoredSnapshot], context: Context, options: RestoreOptions
-) -> StoredSnapshot:
-    """Take the latest, or that of a time, of this ownCloud if several share the repository."""
-    root = str(context.config.owncloud.root)
-    others = [stored for stored in snapshots if stored.snapshot.owncloud.root != root]
-    wanted = options.snapshot.lower()
-    if options.target is None and not any(stored.id.startswith(wanted) for stored in others):
-        mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
-        return select(mine or snapshots, options.snapshot)
-    return select(snapshots, options.snapshot)

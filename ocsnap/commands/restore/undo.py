@@ -34,6 +34,8 @@ class Undone:
         removed: what was removed.
         steps: what the admin has to do.
         notes: sentences worth reading.
+        dry_run: whether nothing was done; `would` says what would be.
+        would: what would be done, one sentence or path each.
     """
 
     snapshot: str
@@ -43,6 +45,8 @@ class Undone:
     removed: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    dry_run: bool = False
+    would: list[str] = field(default_factory=list)
 
 
 def undo(context: Context, confirm: Callable[[list[str]], bool]) -> Undone:
@@ -85,13 +89,41 @@ def resume(context: Context) -> Undone:
     """
     folder = state_dir(context)
     with run_lock(folder, "the end of a restore"):
-        journal = journals.unfinished(journals.read_all(folder))
-        if journal is None or journal.phase is Phase.BUILDING:
-            raise RefusedError(
-                "There is no restore that could be finished.",
-                hint="One that died before it changed anything is begun anew: ocsnap restore.",
-            )
-        return _finish(Switchover.of(context, folder, journal))
+        return _finish(Switchover.of(context, folder, _to_resume(folder)))
+
+
+def would_undo(context: Context) -> Undone:
+    """Say what `undo` would do.
+
+    Raises:
+        RefusedError: there is nothing to undo.
+    """
+    journal = _to_undo(state_dir(context))
+    if journal.phase is Phase.DONE:
+        acts = [f"Put back {item}" for item in kept(journal)]
+    else:
+        acts = [f"Put back what the restore that died has replaced in {journal.root}"]
+    return Undone(journal.snapshot, dry_run=True, would=acts)
+
+
+def would_resume(context: Context) -> Undone:
+    """Say what `resume` would do.
+
+    Raises:
+        RefusedError: there is no restore that could be finished.
+    """
+    journal = _to_resume(state_dir(context))
+    undoing = journal.phase is Phase.UNDOING
+    way = "Go on undoing" if undoing else "Go on with"
+    return Undone(
+        journal.snapshot, dry_run=True, would=[f"{way} the restore that died in {journal.root}"]
+    )
+
+
+def would_forget(context: Context) -> Undone:
+    """Say what `forget_kept` would remove."""
+    items = kept_by_restores(context)
+    return Undone("", dry_run=True, would=[f"Remove {item}" for item in items])
 
 
 def kept_by_restores(context: Context) -> list[str]:
@@ -203,6 +235,16 @@ def _to_undo(folder: Path) -> Journal:
             hint="Either there was none, or what it kept has been removed.",
         )
     return done[-1]
+
+
+def _to_resume(folder: Path) -> Journal:
+    journal = journals.unfinished(journals.read_all(folder))
+    if journal is None or journal.phase is Phase.BUILDING:
+        raise RefusedError(
+            "There is no restore that could be finished.",
+            hint="One that died before it changed anything is begun anew: ocsnap restore.",
+        )
+    return journal
 
 
 def _finished(folder: Path) -> list[Journal]:
