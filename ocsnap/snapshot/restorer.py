@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocsnap.errors import DamagedError, LocalIOError, ObjectMissingError, OcsnapError
 from ocsnap.monitor import Problem
 from ocsnap.repository import tree
 from ocsnap.repository.reader import unpack
+from ocsnap.snapshot.pack_queue import File, PackQueue, Piece
 from ocsnap.snapshot.placement import FULL, create_file, dress, has_content, make_special, write_at
 from ocsnap.snapshot.promise import Promise
+from ocsnap.snapshot.restore_report import RestoreReport
 from ocsnap.snapshot.reuse import take_over
 from ocsnap.snapshot.workers import Workers
 
@@ -28,63 +29,14 @@ if TYPE_CHECKING:
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root
     from ocsnap.repository.tree import Entry
+    from ocsnap.snapshot.pack_queue import Needs
 
 FETCHERS: Final = 2
 PATH_BYTES: Final = 4096
 """Linux takes paths of so many bytes, the NUL at their end included (limits.h, PATH_MAX)."""
 
-PIECES_PER_BATCH: Final = 100_000
-
-
-@dataclass
-class RestoreReport:
-    """What was restored.
-
-    Attributes:
-        files: entries of all kinds.
-        size_bytes: sizes of the regular files.
-        failed: paths that could not be restored, or not whole.
-        left_out: sockets, and devices unless they were asked for.
-        reused_files: regular files that were taken from what stands there.
-        reused_bytes: their sizes.
-    """
-
-    files: int = 0
-    size_bytes: int = 0
-    reused_files: int = 0
-    reused_bytes: int = 0
-    failed: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-
-    def add(self, other: RestoreReport) -> None:
-        """Add what another restore did."""
-        self.files += other.files
-        self.size_bytes += other.size_bytes
-        self.reused_files += other.reused_files
-        self.reused_bytes += other.reused_bytes
-        self.failed += other.failed
-        self.left_out += other.left_out
-
-
-class _File:
-    """A regular file that is being put together."""
-
-    __slots__ = ("broken", "entry", "missing", "path")
-
-    def __init__(self, path: bytes, entry: Entry, missing: int) -> None:
-        self.path = path
-        self.entry = entry
-        self.missing = missing
-        self.broken = False
-
-
-class _Piece(NamedTuple):
-    """A range of a blob and where it goes."""
-
-    file: _File
-    file_offset: int
-    blob_offset: int
-    length: int
+MOST_PIECES: Final = 100_000
+"""So many wait in memory at most."""
 
 
 class Placement(NamedTuple):
@@ -101,7 +53,6 @@ class Placement(NamedTuple):
     present: bytes | None = None
 
 
-_Needs = dict[bytes, list[_Piece]]
 _Held = dict[str, memoryview]
 
 
@@ -179,8 +130,8 @@ class _Restoration:
         self._hard_links: list[tuple[bytes, bytes]] = []
         self._first_names: dict[tuple[int, bytes | None], bytes] = {}
         self._specials: list[tuple[bytes, Entry]] = []
-        self._packs: dict[str, _Needs] = {}
-        self._pieces = 0
+        self._queue = PackQueue()
+        self._is_only_pack = False
         self._refused: set[str] = set()
 
     def restore(self, placements: Sequence[Placement]) -> None:
@@ -238,7 +189,7 @@ class _Restoration:
         if entry.links > 1 and self._has_another_name(path, entry):
             return
         pieces = entry.pieces()
-        file = _File(path, entry, len(pieces))
+        file = File(path, entry, len(pieces))
         if sum(piece.length for piece in pieces) != entry.size_bytes:
             self._break(file, "its parts are not as long together as the file is")
             return
@@ -257,13 +208,11 @@ class _Restoration:
         for extent, location in zip(pieces, locations, strict=True):
             if location is None:
                 raise AssertionError("a lost piece was passed over")
-            needs = self._packs.setdefault(location.pack, {})
-            piece = _Piece(file, offset, extent.offset, extent.length)
-            needs.setdefault(extent.blob, []).append(piece)
+            piece = Piece(file, offset, extent.offset, extent.length)
+            self._queue.add(location.pack, extent.blob, piece)
             offset += extent.length
-        self._pieces += len(pieces)
-        if self._pieces >= PIECES_PER_BATCH:
-            self._write_contents()
+        if self._queue.pieces >= MOST_PIECES:
+            self._write_contents(MOST_PIECES // 2)
 
     def _has_another_name(self, path: bytes, entry: Entry) -> bool:
         first = self._first_names.setdefault((entry.inode, entry.content), path)
@@ -271,7 +220,7 @@ class _Restoration:
             self._hard_links.append((path, first))
         return first is not path
 
-    def _is_taken_over(self, file: _File, old: bytes | None) -> bool:
+    def _is_taken_over(self, file: File, old: bytes | None) -> bool:
         if not take_over(file.entry, old, file.path, checksum=self._ways.checksum):
             return False
         self.report.reused_files += 1
@@ -280,7 +229,7 @@ class _Restoration:
         self._finish(file, checked=True)
         return True
 
-    def _prepare(self, file: _File) -> None:
+    def _prepare(self, file: File) -> None:
         descriptor = create_file(file.path)
         try:
             os.ftruncate(descriptor, file.entry.size_bytes)
@@ -289,10 +238,17 @@ class _Restoration:
 
     # -- contents ----------------------------------------------------------------------------
 
-    def _write_contents(self) -> None:
+    def _write_contents(self, keep_pieces: int = 0) -> None:
+        """Fetch packs and write what is wanted of them.
+
+        Args:
+            keep_pieces: about so many pieces still wait, those of which more will be wanted.
+        """
+        packs = self._queue.take(keep_pieces)
+        self._is_only_pack = len(packs) == 1
         workers = Workers(self._write_pack, threads=FETCHERS, name="ocsnap-fetch")
         try:
-            for pack in self._packs.items():
+            for pack in packs:
                 workers.submit([pack])
             workers.wait()
         except BaseException as error:
@@ -300,10 +256,8 @@ class _Restoration:
             raise
         finally:
             workers.close()
-        self._packs = {}
-        self._pieces = 0
 
-    def _write_pack(self, job: tuple[str, _Needs]) -> None:
+    def _write_pack(self, job: tuple[str, Needs]) -> None:
         name, needs = job
         try:
             plain = self._pack(name)
@@ -327,13 +281,13 @@ class _Restoration:
         if held is not None:
             return held
         plain = memoryview(self._repository.reader.decrypted(name))
-        if len(self._packs) == 1:
+        if self._is_only_pack:
             with self._lock:
                 self._held.clear()
                 self._held[name] = plain
         return plain
 
-    def _write(self, piece: _Piece, data: memoryview) -> None:
+    def _write(self, piece: Piece, data: memoryview) -> None:
         file = piece.file
         part = data[piece.blob_offset : piece.blob_offset + piece.length]
         implied = not file.entry.extents
@@ -361,7 +315,7 @@ class _Restoration:
         if whole:
             self._finish(file, dressed=single)
 
-    def _finish(self, file: _File, *, dressed: bool = False, checked: bool = False) -> None:
+    def _finish(self, file: File, *, dressed: bool = False, checked: bool = False) -> None:
         entry = file.entry
         if entry.extents and not checked and not has_content(file.path, entry.content):
             self._break(file, "its parts do not make up its content")
@@ -372,12 +326,12 @@ class _Restoration:
         with self._lock:
             self.report.size_bytes += entry.size_bytes
 
-    def _break_all(self, needs: _Needs, error: OcsnapError) -> None:
+    def _break_all(self, needs: Needs, error: OcsnapError) -> None:
         for pieces in needs.values():
             for piece in pieces:
                 self._break(piece.file, error.message)
 
-    def _break(self, file: _File, reason: str) -> None:
+    def _break(self, file: File, reason: str) -> None:
         """Give up a file and remove what stands there of it."""
         with self._lock:
             if file.broken:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.snapshot import Root, StoredSnapshot
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.checker import CheckReport
-    from ocsnap.snapshot.restorer import RestoreReport
+    from ocsnap.snapshot.restore_report import RestoreReport
     from ocsnap.snapshot.statistics import Statistics
 
 SUPERUSER = os.geteuid() == 0

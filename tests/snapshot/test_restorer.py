@@ -13,12 +13,16 @@ from ocsnap.repository import tree
 from ocsnap.repository.blob import BlobKind, blob_id
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.repository.tree import Entry, Extent
-from ocsnap.snapshot.restorer import Placement, Restorer, RestoreReport
+from ocsnap.snapshot import restorer
+from ocsnap.snapshot.restorer import Placement, Restorer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
+
     from ocsnap.repository.repository import Repository
+    from ocsnap.snapshot.restore_report import RestoreReport
     from tests.snapshot.studio import Studio
 
 FILE = Entry(b"file", stat.S_IFREG | 0o644, 0, 0, 10**18, 0, 1)
@@ -48,8 +52,8 @@ def restore(
     repository.flush()
     root = Root(kind=RootKind.DATA, name="data", path=b"/data", entry=entry)
     monitor = SilentMonitor()
-    restorer = Restorer(repository, monitor=monitor, owners=owners, devices=devices)
-    return restorer.restore([Placement(root, os.fsencode(target))]), monitor
+    made = Restorer(repository, monitor=monitor, owners=owners, devices=devices)
+    return made.restore([Placement(root, os.fsencode(target))]), monitor
 
 
 def test_an_attribute_that_nobody_takes_costs_no_file(studio: Studio, tmp_path: Path):
@@ -199,3 +203,38 @@ def test_a_path_that_is_too_long_here_costs_no_other_file(studio: Studio, tmp_pa
     (problem,) = monitor.problems
     assert "too long" in problem.reason
     assert report.failed == [problem.subject]
+
+
+def test_no_pack_is_fetched_twice_though_not_all_pieces_fit_into_memory(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A later backup's pack holds a little from everywhere, beside the first one's neighbours."""
+    monkeypatch.setattr(restorer, "MOST_PIECES", 60)
+    with studio.workshop.opened() as repository:
+        scattered = [file(repository, b"late", f"late {number}".encode()) for number in range(15)]
+        repository.flush()
+        folders = []
+        for number in range(15):
+            entries = [
+                file(repository, f"{name}".encode(), f"{number} {name}".encode())
+                for name in range(9)
+            ]
+            folders.append(folder(repository, [*entries, scattered[number]], b"%d" % number))
+            repository.flush()
+        whole = folder(repository, folders)
+        repository.flush()
+        fetched: list[str] = []
+        decrypted = repository.reader.decrypted
+
+        def counted(name: str, **ways: bool) -> memoryview:
+            fetched.append(name)
+            return decrypted(name, **ways)
+
+        monkeypatch.setattr(repository.reader, "decrypted", counted)
+        report, _ = restore(repository, whole, tmp_path / "t")
+    assert report.failed == []
+    assert sum(path.is_file() for path in (tmp_path / "t").rglob("*")) == 150
+    assert (tmp_path / "t" / "7" / "late").read_bytes() == b"late 7"
+    packs = [name for name in fetched if name.startswith(BlobKind.CONTENT.value)]
+    assert len(set(packs)) == 16
+    assert len(packs) == 16

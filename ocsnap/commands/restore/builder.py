@@ -20,7 +20,8 @@ from ocsnap.commands.site import first_line, open_site
 from ocsnap.database.open import load_database
 from ocsnap.errors import DamagedError, LocalIOError
 from ocsnap.repository.snapshot import RootKind
-from ocsnap.snapshot.restorer import Placement, Restorer, RestoreReport
+from ocsnap.snapshot.restore_report import RestoreReport
+from ocsnap.snapshot.restorer import Placement, Restorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from ocsnap.commands.restore_user.folder import Folder
 from ocsnap.commands.restore_user.placing import RenamingMonitor
 from ocsnap.commands.restore_user.report import FileAction, UserRestoreOutcome
 from ocsnap.errors import LocalIOError, RefusedError
-from ocsnap.snapshot.restorer import Placement, Restorer, RestoreReport
+from ocsnap.snapshot.restore_report import RestoreReport
+from ocsnap.snapshot.restorer import Placement, Restorer
 
 if TYPE_CHECKING:
     from pathlib import Path
