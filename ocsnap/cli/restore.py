@@ -200,6 +200,18 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     if undo or resume or forget_kept:
         _refuse_others(_BACK_ALONE, db, data, target, database_name, *of_sites[:-3])
         return go_back(options, undo=undo, resume=resume, dry_run=dry_run, yes=yes)
+    named = {
+        "--root": root,
+        "--data-dir": data_dir,
+        "--homes-dir": homes_dir,
+        "--target": target,
+        "--db-host": db_host,
+        "--db-name": db_name,
+        "--db-user": db_user,
+        "--db-password-file": db_password_file,
+        "--database-name": database_name,
+    }
+    _refuse_nameless(named)
     site = SiteChoice(
         root=_absolute(root),
         data_dir=_absolute(data_dir),
@@ -247,6 +259,17 @@ def _refuse_others(words: str, *options: object) -> None:
     """
     if any(option is not None and option is not False and option != [] for option in options):
         raise typer.BadParameter(words)
+
+
+def _refuse_nameless(options: dict[str, Path | str | None]) -> None:
+    """Refuse what an unset variable of a script leaves: an empty path is the present folder.
+
+    Raises:
+        typer.BadParameter: one of them is empty.
+    """
+    for option, value in options.items():
+        if value is not None and str(value).strip() in {"", "."}:
+            raise typer.BadParameter(f"{option} is empty; give a name, or a whole path.")
 
 
 def _print_dry(options: GlobalOptions, outcome: RestoreOutcome) -> int:

@@ -287,6 +287,21 @@ def test_what_would_share_with_the_original_is_refused(
     assert not Path("/nowhere").exists()
 
 
+@pytest.mark.parametrize("option", ["--root", "--data-dir", "--db-name", "--target"])
+def test_what_an_unset_variable_leaves_replaces_nothing(tmp_path: Path, option: str):
+    """An empty path would be the folder that the admin happens to be in."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ocsnap", "-c", "none.toml", "restore", option, "", "--yes"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done
+    assert f"{option} is empty" in done.stderr
+
+
 def test_with_the_secret_key_instead_of_a_passphrase(installation: Installation, tmp_path: Path):
     """The repository itself says whose key it is; the machine has nothing but that."""
     key = new_key(tmp_path / "admin", "Admin <admin@example.org>")
