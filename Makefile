@@ -139,6 +139,11 @@ docs: $(VENV)/development ## The documentation as web pages, in build/docs/site
 	@$(BIN)/mkdocs build --quiet --strict
 	@echo build/docs/site/index.html
 
+.PHONY: browser
+browser: $(VENV)/development ## Look at the HTML report with a real browser
+	@tools/debian-packages chromium
+	@$(BIN)/python -m pytest tests/cli/test_report.py
+
 DOCKERFILE_LINTER := dockerfile-utils@0.16.3
 
 .PHONY: docker-lint

@@ -12,7 +12,7 @@ import msgspec
 
 from ocsnap.commands.context import connect
 from ocsnap.commands.snapshots import readable
-from ocsnap.repository.snapshot import RootKind
+from ocsnap.repository.snapshot import MAINTENANCE_FIGURE, RootKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +36,8 @@ class SnapshotFigures(msgspec.Struct, frozen=True, kw_only=True):
         delta_saved_bytes: the part of changed files that did not change, so was not stored again.
         errors: files that are not in it, or not whole.
         alarms: how many alarms it raised.
+        seconds: how long the backup took.
+        maintenance_seconds: how long users were locked out; None for snapshots that do not tell.
     """
 
     id: str
@@ -49,6 +51,8 @@ class SnapshotFigures(msgspec.Struct, frozen=True, kw_only=True):
     delta_saved_bytes: int
     errors: int
     alarms: int
+    seconds: float
+    maintenance_seconds: float | None
 
 
 class UserFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +125,6 @@ def _figures(found: Iterable[StoredSnapshot]) -> Iterator[SnapshotFigures]:
     for stored in found:
         snapshot = stored.snapshot
         earlier = before.get(snapshot.owncloud.root)
-        told = snapshot.statistics.get
         yield SnapshotFigures(
             id=stored.id,
             started=snapshot.started,
@@ -129,13 +132,22 @@ def _figures(found: Iterable[StoredSnapshot]) -> Iterator[SnapshotFigures]:
             files=snapshot.files,
             size_bytes=snapshot.size_bytes,
             grown_bytes=snapshot.size_bytes - (earlier.size_bytes if earlier else 0),
-            new_bytes=told("raw_delta_bytes", 0),
-            deduplicated_bytes=told("deduplicated_bytes", 0),
-            delta_saved_bytes=told("changed_file_bytes", 0) - told("changed_delta_bytes", 0),
+            new_bytes=round(_told(snapshot, "raw_delta_bytes") or 0),
+            deduplicated_bytes=round(_told(snapshot, "deduplicated_bytes") or 0),
+            delta_saved_bytes=round(_told(snapshot, "changed_file_bytes") or 0)
+            - round(_told(snapshot, "changed_delta_bytes") or 0),
             errors=snapshot.errors,
             alarms=len(snapshot.alarms),
+            seconds=max(snapshot.finished - snapshot.started, 0.0),
+            maintenance_seconds=_told(snapshot, MAINTENANCE_FIGURE),
         )
         before[snapshot.owncloud.root] = snapshot
+
+
+def _told(snapshot: Snapshot, name: str) -> float | None:
+    """Return one of the figures that a run left; they are anything that JSON can hold."""
+    value = snapshot.statistics.get(name)
+    return value if isinstance(value, int | float) else None
 
 
 def _users(chosen: Sequence[StoredSnapshot]) -> Iterator[UserFigures]:

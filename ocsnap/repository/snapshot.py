@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 FOLDER: Final = "snapshots/"
 SHORT_ID: Final = 8
+MAINTENANCE_FIGURE: Final = "maintenance_seconds"
+"""Among the figures of a run: how long its ownCloud was in maintenance mode."""
+
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _PLAIN_PATH: Final = re.compile(rb"(/[^/\0]+)+")
 _UPWARDS: Final = frozenset({b".", b".."})

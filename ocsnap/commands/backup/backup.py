@@ -42,7 +42,7 @@ from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.commit import commit
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.rescue import kit
-from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot
+from ocsnap.repository.snapshot import MAINTENANCE_FIGURE, OwncloudRecord, Root, RootKind, Snapshot
 from ocsnap.repository.spool import Spool
 from ocsnap.snapshot.archiver import Archiver
 from ocsnap.snapshot.live import LiveMonitor
@@ -213,7 +213,10 @@ class _Backup:
             roots=roots,
             users=user_names(entry.uid for entry in owners),
             groups=group_names(entry.gid for entry in owners),
-            statistics=msgspec.to_builtins(self.statistics),
+            statistics={
+                **msgspec.to_builtins(self.statistics),
+                MAINTENANCE_FIGURE: window.report().total_seconds,
+            },
             errors=self.statistics.errors,
             open_files=window.freeze.open_paths,
             rows=dumped.rows,
