@@ -26,7 +26,9 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; } .quiet { opacity: .7; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child, td.text, th.text { text-align: left; overflow-wrap: anywhere; }
+th, td { white-space: nowrap; }
+th:first-child, td:first-child, td.text, th.text { text-align: left; }
+td.text { white-space: normal; overflow-wrap: anywhere; }
 .tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; padding: 0; }
 .tiles { list-style: none; }
 .tiles li { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem; }
@@ -279,7 +281,7 @@ def _moment(seconds: float) -> str:
 
 
 def _span(seconds: float) -> str:
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{max(seconds, 0):.1f} s"
     minutes = round(seconds / 60)
     if minutes < 60:
