@@ -144,6 +144,11 @@ browser: $(VENV)/development ## Look at the HTML report with a real browser
 	@tools/debian-packages chromium
 	@$(BIN)/python -m pytest tests/cli/test_report.py
 
+.PHONY: pictures
+pictures: $(VENV)/development ## Draw the pictures of README and docs anew, from real runs
+	@tools/debian-packages $(DEMO_PACKAGES) chromium
+	@$(BIN)/python tools/picture docs/pictures
+
 DOCKERFILE_LINTER := dockerfile-utils@0.16.3
 
 .PHONY: docker-lint
