@@ -93,6 +93,10 @@ bench-full: $(VENV)/development ## The same on 20,000 files and two million rows
 	@$(BIN)/python -m benchmarks.database
 	@$(BIN)/python -m benchmarks.growth
 
+.PHONY: extremes
+extremes: $(VENV)/development ## A million names in one folder, files above 5 GiB; a quarter of an hour
+	@$(BIN)/python -m benchmarks.extremes
+
 .PHONY: audit
 audit: $(VENV)/runtime ## Known vulnerabilities of the pinned packages
 	@echo "==> pip-audit"
