@@ -14,12 +14,14 @@ from ocsnap import units
 from ocsnap.cli.cross_check_text import cross_check_lines
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.restore_text import estimate_lines
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.drill.report import DrillReport
     from ocsnap.commands.reporting.reporter import Told
 
@@ -40,6 +42,9 @@ def drill(
         ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave what was restored.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only say what it would fetch and cost.")
+    ] = False,
 ) -> int:
     """Rehearse the restore: into a scratch folder and a scratch database, checked, then removed.
 
@@ -52,8 +57,12 @@ def drill(
 
         ocsnap drill
 
+        ocsnap drill --dry-run
+
         ocsnap drill --scratch /mnt/large --snapshot 2026-11-01
     """
+    if dry_run:
+        return _foresee(context.obj, snapshot)
     from ocsnap.commands.context import state_dir  # noqa: PLC0415 - see session
     from ocsnap.commands.document import document  # noqa: PLC0415 - see session
     from ocsnap.commands.drill.drill import FOLDER, DrillOptions  # noqa: PLC0415 - see session
@@ -77,6 +86,18 @@ def drill(
     elif options.verbosity is not Verbosity.QUIET or done.status:
         print_text("\n".join([text, *(f"Report: {path}" for path in report.files_of_report)]))
     return int(done.status)
+
+
+def _foresee(options: GlobalOptions, snapshot: str) -> int:
+    from ocsnap.commands.drill.estimate import estimate  # noqa: PLC0415 - see session
+
+    with session(options) as world:
+        foreseen = estimate(world, snapshot)
+    if options.json:
+        print_json({"dry_run": True, "estimate": foreseen})
+    else:
+        print_text("\n".join([*estimate_lines(foreseen), "Nothing was done."]))
+    return int(ExitStatus.OK)
 
 
 def _told(report: DrillReport) -> Told:

@@ -80,6 +80,17 @@ def test_all_comes_back_and_goes_again(installation: Installation):
     assert json.loads(document.read_text())["sound"]
 
 
+def test_a_dry_run_only_foresees_it(installation: Installation):
+    installation.json("backup")
+    told = installation.run("--json", "drill", "--dry-run").json()
+    assert told["dry_run"]
+    assert told["estimate"]["fetch_packs"] >= 1
+    assert told["estimate"]["write_bytes"] > 5_000_000
+    assert not notes(installation).exists()
+    assert "Nothing was done" in installation.run("drill", "-n").out
+    assert installation.run("drill", "-n", "--snapshot", "1999-01-01").status == 13
+
+
 def test_on_a_server_it_uses_a_database_of_its_own(
     on_mariadb: tuple[Installation, DatabaseServer],
 ):
