@@ -49,6 +49,19 @@ def find_roots(machine: Path = Path("/")) -> list[Path]:
     return list(found)
 
 
+def roots_in(folder: Path) -> list[Path]:
+    """Return the ownClouds that lie right in a folder, or that it is.
+
+    Args:
+        folder: where somebody says that there is one.
+    """
+    try:
+        places = (folder, *sorted(folder.iterdir()))
+    except OSError:
+        return []
+    return [place.resolve() for place in places if _is_root(place)]
+
+
 def _served(machine: Path) -> Iterator[Path]:
     for pattern in _WEB_SERVERS:
         for path in sorted(machine.glob(pattern)):

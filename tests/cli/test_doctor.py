@@ -7,9 +7,11 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from ocsnap.commands.restore.journal import Journal, Phase, write
+from ocsnap.repository.lock_survey import LockRecord
 from tests.cli.installation import install
 from tests.cli.keys import new_key
 from tests.cli.terminal import talk
@@ -148,6 +150,10 @@ def _no_database(well: Installation) -> None:
     well.set("database", name=str(well.folder / "nothing.db"))
 
 
+def _no_receivers(well: Installation) -> None:
+    well.set("notify", urls_file=str(well.folder / "none"))
+
+
 def _no_storage(well: Installation) -> None:
     well.set("repository", url="file:///nowhere/at/all")
 
@@ -191,7 +197,12 @@ def _blind(well: Installation) -> None:
         (_frozen, {"occ"}, set()),
         (_overlay, {"settings"}, set()),
         (_no_database, {"database"}, {"special"}),
-        (_no_storage, {"storage", "recovery sheet"}, {"repository", "snapshots"}),
+        (
+            _no_storage,
+            {"storage", "recovery sheet"},
+            {"repository", "repository locks", "snapshots"},
+        ),
+        (_no_receivers, {"rights", "messages"}, set()),
         (_other_passphrase, {"repository", "recovery sheet"}, set()),
         (_no_schedule, {"schedule"}, set()),
         (_no_web, {"web server"}, set()),
@@ -237,6 +248,17 @@ def test_what_a_dead_one_has_left(well: Installation):
     _, found = examined(well)
     assert red(found) == {"locks", "snapshots"}
     assert found["locks"][0]["advice"] == "Run: ocsnap unlock"
+
+
+def test_who_is_at_work_on_the_repository_from_elsewhere(well: Installation):
+    locks = well.repository / "locks"
+    locks.mkdir(exist_ok=True)
+    of_others = LockRecord(machine="elsewhere", process=1, process_start="then")
+    (locks / f"prune-{'a' * 32}-0").write_bytes(msgspec.json.encode(of_others))
+    status, found = examined(well)
+    assert status == 0
+    (said,) = found["repository locks"]
+    assert said["text"] == "At work on the repository: a prune, last heard of 0 minutes ago."
 
 
 def test_a_store_and_a_server(s3: S3Server, mariadb: DatabaseServer, tmp_path: Path):

@@ -82,6 +82,27 @@ def from_duply(installation: Installation, folder: Path, *arguments: str | Path)
     )
 
 
+@pytest.mark.parametrize("above", [0, 1])
+def test_the_owncloud_that_source_names_is_found(tmp_path: Path, above: int):
+    installation = install(tmp_path)
+    root = installation.site.root
+    source = (root, *root.parents)[above]
+    (tmp_path / "kept").mkdir()
+    target = f"file://{tmp_path}/kept"
+    conf = {"SOURCE": str(source), "TARGET": target, "GPG_KEY": "disabled", "GPG_PW": "secret"}
+    document = told(
+        installation.run(
+            *("-c", tmp_path / "etc" / "c.toml", "--json", "init", "--yes"),
+            *("--from-duply", profile(tmp_path / "profile", conf)),
+            *("--state-dir", tmp_path / "n"),
+        )
+    )
+    assert by_key(document)["SOURCE"] == "carried over"
+    assert load(tmp_path / "etc" / "c.toml").owncloud.root == root
+    (key,) = [item for item in document["duply"] if item["key"] == "GPG_KEY"]
+    assert key["text"] == "ocsnap always encrypts: with the one of GPG_PW"
+
+
 def test_a_whole_profile_with_every_key(tmp_path: Path, s3: S3Server):
     installation = install(tmp_path)
     bucket = s3.new_bucket()

@@ -37,10 +37,12 @@ def duply_answers(
     from ocsnap.commands.duply.profile import find_profile, read_profile  # noqa: PLC0415 - see session
     from ocsnap.commands.duply.translation import translate  # noqa: PLC0415 - see session
     from ocsnap.crypto.gpg import fingerprint_of  # noqa: PLC0415 - see session
+    from ocsnap.owncloud.search import roots_in  # noqa: PLC0415 - see session
 
     profile = read_profile(find_profile(name))
     source = Path(profile.settings.get("SOURCE") or "/")
-    root, data_dir = _owncloud_in(source, [given.root] if given.root else roots)
+    places = [given.root] if given.root else [*roots, *roots_in(source)]
+    root, data_dir = _owncloud_in(source, places)
     made = translate(profile, root, data_dir, lambda path: fingerprint_of(path, environment))
     chosen = {
         field.name: value

@@ -14,6 +14,8 @@ from ocsnap.commands.schedule.schedule import Backend, Machine
 from ocsnap.crypto import CipherMode, open_cipher
 from ocsnap.errors import CryptoError, NoRepositoryError, ObjectMissingError
 from ocsnap.repository import description as descriptions
+from ocsnap.repository.lock_survey import FOLDER as LOCKS
+from ocsnap.repository.lock_survey import Surveyor
 from ocsnap.repository.snapshot import FOLDER, time_of
 
 if TYPE_CHECKING:
@@ -85,6 +87,22 @@ def repository(patient: Patient) -> Iterator[Said]:
         yield yellow("There is no repository yet.", "The first backup makes it: ocsnap backup")
         return
     yield green(f"The repository {patient.repository.id[:8]} opens with this key.")
+
+
+def others(patient: Patient) -> Iterator[Said]:
+    """Look at who is at work on the repository, from whatever machine."""
+    try:
+        found = descriptions.decode(patient.storage.get(descriptions.NAME))
+    except (NoRepositoryError, ObjectMissingError):
+        return
+    times = {info.name: info.modified or 0.0 for info in patient.storage.list(LOCKS)}
+    # That the two clocks agree well enough was seen before.
+    now = patient.context.clock.now()
+    survey = Surveyor(patient.storage, found.repository, holder="").survey(times, now)
+    for other in survey.others:
+        yield green(f"At work on the repository: {other.describe()}.")
+    if not survey.others:
+        yield green("Nobody is at work on the repository.")
 
 
 def snapshots(patient: Patient) -> Iterator[Said]:

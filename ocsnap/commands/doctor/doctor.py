@@ -29,10 +29,12 @@ CHECKS: Final = (
     Check("storage", backups.storage),
     Check("key", backups.key, needs=("programs", "room")),
     Check("repository", backups.repository, needs=("storage", "key")),
+    Check("repository locks", backups.others, needs=("storage",)),
     Check("snapshots", backups.snapshots, needs=("storage",)),
     Check("verified", backups.verified, needs=("room",)),
     Check("rehearsed", backups.rehearsed, needs=("room",)),
     Check("schedule", backups.schedule),
+    Check("messages", host.messages),
     Check("recovery sheet", backups.sheet, needs=("key",)),
 )
 """A new one: write what looks, in the file it belongs to, and name it here."""

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.doctor.finding import green, red, yellow
+from ocsnap.commands.reporting.notification import obstacle_of, receivers
 from ocsnap.commands.restore.journal import read_all, unfinished
 from ocsnap.commands.run_lock import lock_holder
 from ocsnap.librsync.binding import library
@@ -39,7 +40,8 @@ def rights(patient: Patient) -> Iterator[Said]:
     ]
     for path in secrets:
         if path is not None:
-            found += _open_to_others(path, stat.S_IRWXG | stat.S_IRWXO, "read")
+            # The group may read it, as docs/configuration.md says.
+            found += _open_to_others(path, stat.S_IWGRP | stat.S_IRWXO, "read or change")
     yield from found
     if not found:
         yield green("Only their owner can read the secrets and change the configuration.")
@@ -48,6 +50,9 @@ def rights(patient: Patient) -> Iterator[Said]:
 def _open_to_others(path: Path, bits: int, what: str) -> Iterator[Said]:
     try:
         found = path.stat()
+    except FileNotFoundError:
+        yield red(f"{path} is not there.", "Put it there, or correct the configuration.")
+        return
     except OSError as error:
         yield red(f"{path} cannot be looked at: {error.strerror}.", "Run ocsnap as root.")
         return
@@ -101,6 +106,16 @@ def room(patient: Patient) -> Iterator[Said]:
             yield yellow(text, f"Make room: {size(_ENOUGH_ROOM_BYTES)} are enough for most clouds.")
         else:
             yield green(text)
+
+
+def messages(patient: Patient) -> Iterator[Said]:
+    """Look whether those can be told who are configured; nothing is sent."""
+    config = patient.context.config.notify
+    obstacle = obstacle_of(config)
+    if obstacle is not None:
+        yield red(obstacle, "Mend [notify], then try it: ocsnap notify")
+    elif count := receivers(config):
+        yield green(f"Receivers of messages: {count}. To try them: ocsnap notify.")
 
 
 def locks(patient: Patient) -> Iterator[Said]:

@@ -197,9 +197,8 @@ class _Translator:
         passphrase = self._get("GPG_PW")
         keys, source = self._recipients()
         if self._get("GPG_KEY") == _DISABLED:
-            self._tell(
-                "GPG_KEY", _DISABLED, Verdict.LOST, "ocsnap always encrypts: a passphrase is made"
-            )
+            how = "a passphrase is made" if passphrase is None else "with the one of GPG_PW"
+            self._tell("GPG_KEY", _DISABLED, Verdict.LOST, f"ocsnap always encrypts: {how}")
         elif keys:
             self._public_keys(keys, source, passphrase)
             return

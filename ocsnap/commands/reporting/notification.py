@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from ocsnap.errors import ExitStatus
@@ -43,17 +44,13 @@ def send(context: Context, title: str, text: str, *, failed: bool) -> list[str]:
         A sentence for each receiver that did not get it; none of them holds a URL, since there are
         passwords in those.
     """
-    try:
-        urls = _urls(context.config.notify)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        return [f"notify.urls_file: cannot be read: {reason}."]
+    urls, obstacle = _receivers(context.config.notify)
+    if obstacle is not None:
+        return [obstacle]
     if not urls:
         return []
-    try:
-        import apprise  # noqa: PLC0415 - optional, and it takes a while to load
-    except ImportError:
-        return ["The package apprise is not installed: pip install 'ocsnap[notify]'."]
+    import apprise  # noqa: PLC0415 - optional, and it takes a while to load
+
     # It would write to standard error, whole URLs among it.
     logging.getLogger("apprise").addHandler(logging.NullHandler())
     logging.getLogger("apprise").propagate = False
@@ -71,10 +68,24 @@ def send(context: Context, title: str, text: str, *, failed: bool) -> list[str]:
 
 def receivers(config: NotifyConfig) -> int:
     """Return how many receivers are configured; those of a file that cannot be read are none."""
+    return len(_receivers(config)[0])
+
+
+def obstacle_of(config: NotifyConfig) -> str | None:
+    """Return a sentence on why no message can be sent, whatever the receivers say; None: it can."""
+    return _receivers(config)[1]
+
+
+def _receivers(config: NotifyConfig) -> tuple[list[str], str | None]:
+    """Return the URLs of all, and why none of them can be told."""
     try:
-        return len(_urls(config))
-    except (OSError, UnicodeDecodeError):
-        return 0
+        urls = _urls(config)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        return [], f"notify.urls_file: cannot be read: {reason}."
+    if urls and find_spec("apprise") is None:
+        return urls, "The package apprise is not installed: pip install 'ocsnap[notify]'."
+    return urls, None
 
 
 def _is_sent(receiver: Any, title: str, text: str, kind: Any) -> bool:  # noqa: ANN401 - apprise has no types
