@@ -112,7 +112,7 @@ fuzz: $(VENV)/development ## Feed damaged input to every decoder, FUZZ_SECONDS e
 	@$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # What a wheel, a Debian package and the manual page are made and tried with.
-PACKAGING_PACKAGES := $(RUNTIME_PACKAGES) python3-venv python3-dev gcc mandoc
+PACKAGING_PACKAGES := $(RUNTIME_PACKAGES) python3-venv python3-dev gcc mandoc zsh fish
 PACKAGES := build/packages
 
 .PHONY: wheel

@@ -26,22 +26,23 @@ class Shell(StrEnum):
 _BASH: Final = """\
 # Completes ocsnap's commands and options; made by `ocsnap completion bash`.
 _ocsnap() {{
-    local word path="" waits="" current="${{COMP_WORDS[COMP_CWORD]}}" words="" values=""
-    local -a before=("${{COMP_WORDS[@]:1:COMP_CWORD-1}}")
+    local word called="" waits="" current="${{COMP_WORDS[COMP_CWORD]}}" offered="" values=""
+    local -a before
+    before=("${{COMP_WORDS[@]:1:$((COMP_CWORD - 1))}}")
     for word in "${{before[@]}}"; do
         if [ -n "$waits" ]; then
             waits=""
             continue
         fi
-        case "$path $word" in
+        case "$called $word" in
 {waits}
         esac
-        case "$path $word" in
+        case "$called $word" in
 {steps}
         esac
     done
     if [ -n "$waits" ]; then
-        case "$path $word" in
+        case "$called $word" in
 {values}
         esac
         if [ -n "$values" ]; then
@@ -51,25 +52,26 @@ _ocsnap() {{
         fi
         return
     fi
-    case "$path" in
+    case "$called" in
 {words}
     esac
     case "$current" in
         -*) ;;
-        *) words="${{words#*--- }}" ;;
+        *) offered="${{offered#*--- }}" ;;
     esac
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+    COMPREPLY=($(compgen -W "$offered" -- "$current"))
     if [ -z "${{COMPREPLY[*]-}}" ]; then
         COMPREPLY=($(compgen -f -- "$current"))
     fi
 }}
-complete -o filenames -F _ocsnap ocsnap
 """
+_BASH_LAST: Final = "complete -o filenames -F _ocsnap ocsnap\n"
 _ZSH: Final = """\
 #compdef ocsnap
-# zsh takes over bash's completions.
+# Made by `ocsnap completion zsh`; zsh runs this file each time, and takes over what bash completes.
 autoload -U +X bashcompinit && bashcompinit
 """
+_ZSH_LAST: Final = "_bash_complete -o filenames -F _ocsnap_words\n"
 
 
 def completion_script(shell: Shell, pages: Sequence[CommandPage]) -> str:
@@ -83,7 +85,8 @@ def completion_script(shell: Shell, pages: Sequence[CommandPage]) -> str:
         case Shell.BASH:
             return _bash(pages)
         case Shell.ZSH:
-            return _ZSH + _bash(pages)
+            function = _bash(pages).removesuffix(_BASH_LAST).replace("_ocsnap()", "_ocsnap_words()")
+            return _ZSH + function + _ZSH_LAST
         case Shell.FISH:
             head = "# Completes ocsnap's commands and options; made by `ocsnap completion fish`."
             return "\n".join([head, "complete -c ocsnap -f", *_fish(pages)]) + "\n"
@@ -99,7 +102,7 @@ def _bash(pages: Sequence[CommandPage]) -> str:
         # What stands behind the three dashes is offered where no dash is typed.
         arguments = [word for each in page.parameters if each.is_argument for word in each.choices]
         offered = " ".join([*names, "--- ", *page.commands, *arguments])
-        words.append(f'        "{path}") words="{offered}" ;;')
+        words.append(f'        "{path}") offered="{offered}" ;;')
         for option in options:
             patterns = "|".join(f'"{path} {name}"' for name in option.names)
             if option.value:
@@ -108,13 +111,14 @@ def _bash(pages: Sequence[CommandPage]) -> str:
                 values.append(f'            {patterns}) values="{" ".join(option.choices)}" ;;')
         for name in page.commands:
             step = " ".join([*page.words, name])
-            steps.append(f'            "{path} {name}") path="{step}" ;;')
-    return _BASH.format(
+            steps.append(f'            "{path} {name}") called="{step}" ;;')
+    script = _BASH.format(
         waits="\n".join(waits),
         steps="\n".join(steps),
         values="\n".join(values) or '            "") ;;',
         words="\n".join(words),
     )
+    return script + _BASH_LAST
 
 
 def _options(page: CommandPage, top: CommandPage) -> list[Parameter]:
@@ -134,6 +138,8 @@ def _fish(pages: Sequence[CommandPage]) -> Iterator[str]:
                 yield _fish_line(condition, ["-a", name, "-d", summary])
         for option in page.parameters:
             if option.is_argument:
+                if option.choices:
+                    yield _fish_line(seen, ["-a", " ".join(option.choices)])
                 continue
             words = [word for name in option.names for word in _fish_name(name)]
             if option.value:
