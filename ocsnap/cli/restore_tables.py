@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ocsnap import units
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.restore_text import estimate_lines
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
@@ -43,6 +44,8 @@ def _lines(outcome: TableOutcome) -> Iterator[str]:
     if outcome.dry_run:
         size = units.size(outcome.size_bytes)
         yield f"Nothing was done. {size} would be read, and loaded into {outcome.database}."
+        if outcome.estimate is not None:
+            yield from estimate_lines(outcome.estimate)
         return
     yield (
         f"Loaded from snapshot {outcome.snapshot[:8]} into {outcome.database} in "

@@ -15,6 +15,7 @@ import msgspec
 from ocsnap.commands.browse.look import look
 from ocsnap.commands.browse.stored_dump import StoredDump
 from ocsnap.commands.context import state_dir
+from ocsnap.commands.restore.estimate import Estimate  # noqa: TC001 - msgspec looks at it
 from ocsnap.commands.site import open_site
 from ocsnap.database.database import MANIFEST, Manifest, read_manifest
 from ocsnap.database.open import load_database, load_tables_into_file
@@ -60,6 +61,7 @@ class TableOutcome(msgspec.Struct, frozen=True, kw_only=True):
         size_bytes: length of what is read of the dump.
         dry_run: whether nothing was done.
         seconds: how long it took.
+        estimate: what is fetched, how long it takes and what it costs; of a dry run only.
     """
 
     snapshot: str
@@ -68,6 +70,7 @@ class TableOutcome(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
     dry_run: bool
     seconds: float
+    estimate: Estimate | None = None
 
 
 class _Part:
@@ -126,6 +129,7 @@ def restore_tables(context: Context, options: TableOptions) -> TableOutcome:
             streams = [table.stream for table in wanted.tables]
             if not options.dry_run:
                 _load(context, site, where, _Part(dump, wanted))
+        estimate = opened.estimate(dump.root, dump.entries(streams)) if options.dry_run else None
     return TableOutcome(
         snapshot=stored.id,
         database=where,
@@ -133,6 +137,7 @@ def restore_tables(context: Context, options: TableOptions) -> TableOutcome:
         size_bytes=dump.size_bytes(streams),
         dry_run=options.dry_run,
         seconds=context.clock.monotonic() - began,
+        estimate=estimate,
     )
 
 

@@ -97,3 +97,7 @@ def test_it_speaks_to_people(installation: Installation):
     result = installation.run("restore", "--db", "--table", "users")
     assert result.out.startswith("oc_users: 3 rows\nLoaded from snapshot ")
     assert "ownCloud's own database is as it was" in result.out
+    foreseen = installation.json("restore", "--db", "--table", "users", "--dry-run")["estimate"]
+    assert foreseen["fetch_packs"] >= 1
+    assert foreseen["write_bytes"] > 0
+    assert "to fetch" in installation.run("restore", "--db", "--table", "users", "-n").out

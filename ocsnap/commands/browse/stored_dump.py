@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class StoredDump:
-    """Gives the streams of a dump; see `DumpReader`."""
+    """Gives the streams of a dump; see `DumpReader`.
+
+    Attributes:
+        root: the root that they are in.
+    """
 
     def __init__(self, files: FileReader, listings: Listings, snapshot: Snapshot) -> None:
         """List the streams.
@@ -36,7 +40,8 @@ class StoredDump:
         roots = [root for root in snapshot.roots if root.kind is RootKind.DATABASE]
         if not roots:
             raise DamagedError("The snapshot has no database.", hint="Take another one.")
-        waiting = [("", roots[0].entry)]
+        self.root = roots[0]
+        waiting = [("", self.root.entry)]
         while waiting:
             folder, directory = waiting.pop()
             for entry in listings.of(directory):
@@ -61,6 +66,10 @@ class StoredDump:
                 hint=error.hint,
                 name=error.name,
             ) from error
+
+    def entries(self, names: list[str]) -> list[Entry]:
+        """Return what the snapshot has of some streams."""
+        return [self._files[name] for name in names]
 
     def size_bytes(self, names: list[str]) -> int:
         """Return how long some streams are together."""
