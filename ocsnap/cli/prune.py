@@ -10,6 +10,7 @@ import typer
 
 from ocsnap import units
 from ocsnap.cli.ages import age
+from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
@@ -88,7 +89,7 @@ def prune(
             report, status = done.result, done.status
     if options.json:
         print_json(report)
-    else:
+    elif dry_run or status or options.verbosity is not Verbosity.QUIET:
         verdicts = [_verdict(judged) for judged in report.snapshots] if dry_run else []
         print_text("\n".join([*verdicts, *prune_lines(report)]))
     return int(status)

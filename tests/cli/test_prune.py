@@ -68,6 +68,12 @@ def test_a_dry_run_tells_why_and_changes_nothing(installation: Installation):
     assert sorted(installation.repository.rglob("*")) == before
 
 
+def test_in_cron_a_prune_that_goes_well_says_nothing(installation: Installation):
+    result = installation.run("-q", "prune", "--keep-last", "3")
+    assert (result.status, result.out, result.err) == (0, "", "")
+    assert len(ids(installation)) == 3
+
+
 def test_without_rules_a_dry_run_says_that_there_are_none(installation: Installation):
     lines = installation.run("prune", "--dry-run").out.splitlines()
     assert all(line.startswith("keep ") and line.endswith("  no rule is set") for line in lines[:4])
