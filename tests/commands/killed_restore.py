@@ -63,7 +63,7 @@ def main(config: str, arguments: str, where: str) -> int:
     Path.rename = death.around(Path.rename)  # type: ignore[method-assign]
     _watch_steps(death)
     _watch_statements(death)
-    cli._register()
+    cli.register_commands()
     status = cli.run(["-c", config, "restore", *json.loads(arguments)])
     sys.stderr.write(f"\nchanges: {death.count}\n")
     return status
