@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import subprocess
 import tempfile
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from ocsnap.errors import OcsnapError
 
 _GPGCONF: Final = "gpgconf"
+_LONGEST_HOME_BYTES: Final = 85
+"""A socket's path has at most 107 bytes (unix(7)); `/S.gpg-agent.extra` and its like follow."""
+
+_LONG_HOME: Final = "Its path is too long for gpg's agent: set backup.state_dir to a shorter one."
 _CHILD_ENVIRONMENT: Final = ("PATH", "HOME", "TMPDIR", "GPG_TTY", "XDG_RUNTIME_DIR")
 
 # python-gnupg warns of every refusal in its own words; ocsnap raises an error for each.
@@ -223,7 +228,7 @@ def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str
         environment: as for `Gpg`.
 
     Raises:
-        CryptoError: a file cannot be read or holds no key.
+        CryptoError: a file cannot be read, holds no key, or holds one that gpg cannot keep.
         ConfigError: it holds a secret key, and other users can read it.
     """
     gpg = _start(home, environment)
@@ -240,6 +245,12 @@ def import_keys(home: Path, files: Iterable[Path], environment: Mapping[str, str
             raise ConfigError(
                 f"encryption.key_files: {file}: holds a secret key, and others can read it.",
                 hint=f"Run: chmod 600 {shlex.quote(str(file))}",
+            )
+        if result.sec_read > result.sec_imported + result.sec_dups:
+            # gpg has taken the public half all the same, and would say that there is no secret key.
+            raise CryptoError(
+                f"encryption.key_files: {file}: gpg cannot keep this secret key in {home}.",
+                hint=_LONG_HOME if len(os.fsencode(home)) > _LONGEST_HOME_BYTES else "",
             )
 
 

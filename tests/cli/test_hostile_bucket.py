@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,7 @@ from tests.cli.installation import install
 from tests.cli.keys import Key, new_key
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.cli.installation import Installation
 
@@ -58,6 +60,12 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Key:
     return new_key(tmp_path_factory.mktemp("admin"), "Admin <admin@example.org>")
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="oc-") as folder:
+        yield Path(folder)
+
+
 def litter(installation: Installation, messages: list[bytes]) -> None:
     for message in messages:
         for folder in ("index", "snapshots", "packs/ab", "meta/ab"):
@@ -89,20 +97,22 @@ def test_messages_of_others_keep_nobody_from_his_backups(
 
 
 def test_messages_for_others_keep_no_holder_of_the_secret_key_from_his_backups(
-    installation: Installation, stranger: Key, admin: Key, tmp_path: Path
+    installation: Installation, stranger: Key, admin: Key, short: Path, tmp_path: Path
 ):
     installation.settings["encryption"] = {
         "recipients": [admin.fingerprint],
         "key_files": [str(admin.secret_file)],
     }
+    # Sockets of gpg's agents have short paths.
+    installation.set("backup", state_dir=str(short / "a"))
     snapshot = installation.json("backup")["snapshot"]
-    home = tmp_path / "h"
+    home = short / "h"
     # The last one is for the right key, as anybody can make it: but it is no index, no snapshot.
     litter(
         installation,
         [b"", locked_with("another", home), locked_for(stranger, home), locked_for(admin, home)],
     )
-    installation.set("backup", state_dir=str(tmp_path / "another host"))
+    installation.set("backup", state_dir=str(short / "b"))
     assert_still_works(installation, snapshot, tmp_path / "target")
 
 

@@ -194,3 +194,15 @@ def test_key_files_without_keys_are_told(tmp_path: Path, content: bytes | None):
     with pytest.raises(CryptoError, match="key_files") as caught:
         open_cipher(config, environment=os.environ, state_dir=tmp_path / "state")
     assert str(file) in str(caught.value)
+
+
+def test_a_secret_key_that_gpg_cannot_keep_is_told(hosts: Hosts):
+    """Its agent has a socket, whose path must be short; the public half alone would be taken."""
+    with tempfile.TemporaryDirectory(prefix="oc-") as name:
+        file = Path(name, "secret.asc")
+        file.write_bytes(hosts.admin.gpg("--armor", "--export-secret-keys", hosts.backup))
+        file.chmod(0o600)
+        config = EncryptionConfig(recipients=(hosts.backup,), key_files=(file,))
+        with pytest.raises(CryptoError, match="cannot keep this secret key") as caught:
+            open_cipher(config, environment=os.environ, state_dir=Path(name, "x" * 100))
+        assert "state_dir" in caught.value.hint
