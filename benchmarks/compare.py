@@ -207,7 +207,10 @@ def _show(figures: Figures, title: str, out: Path) -> None:
     for table in (medians_table(title, figures, PROGRAMS), goals_table(figures, GOALS)):
         console.print(table)
     console.print("; ".join(_versions(figures)))
-    console.save_svg(str(out / "compare.svg"), title="ocsnap beside others", clear=False)
+    picture = console.export_svg(title="ocsnap beside others", clear=False)
+    # A picture in a page loads nothing, and shows well in any font of fixed width.
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    (out / "compare.svg").write_text(picture)
     console.save_text(str(out / "compare.txt"))
 
 
