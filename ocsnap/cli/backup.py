@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,16 +11,15 @@ import typer
 
 from ocsnap.cli.ages import age
 from ocsnap.cli.detach import detach as start_detached
+from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
-from ocsnap.errors import BusyError, ExitStatus
 
 if TYPE_CHECKING:
     from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.backup.backup import BackupOptions
     from ocsnap.commands.backup.report import BackupReport
-    from ocsnap.commands.context import Context
     from ocsnap.commands.reporting.reporter import Told
 
 
@@ -93,7 +91,7 @@ def backup(
         return start_detached(options, "backup", arguments)
     with session(options) as world:
         if if_older_than is not None:
-            status = _look_first(world, options, if_older_than)
+            status = look_first(world, options, "backup", if_older_than)
             if status is not None:
                 return int(status)
         done = reported(world, Operation.BACKUP, lambda: run(world, wanted), _told)
@@ -110,29 +108,6 @@ def _told(report: BackupReport) -> Told:
 
     figures: dict[str, Any] = msgspec.to_builtins(report)
     return Told(report.exit_status, _text(report), figures, report.failed_hooks)
-
-
-def _look_first(world: Context, options: GlobalOptions, age_seconds: float) -> ExitStatus | None:
-    """Look whether a backup is wanted; None: it is, and nobody is at it yet."""
-    from ocsnap.commands.runs.due import is_due, runs_since  # noqa: PLC0415 - see session
-    from ocsnap.commands.unlock import unlock  # noqa: PLC0415 - see session
-
-    since_seconds = runs_since(world)
-    if since_seconds is not None and since_seconds < age_seconds:
-        # A first one takes its time: whoever looks in once an hour need not tell of it each time.
-        if options.verbosity is not Verbosity.QUIET or options.json:
-            raise BusyError("A backup is at work already.", hint="See: ocsnap status.")
-        return ExitStatus.BUSY
-    if is_due(world, age_seconds):
-        return None
-    # What was forgotten is lifted also here; what somebody at work holds, he will lift himself.
-    with contextlib.suppress(BusyError):
-        unlock(world)
-    if options.json:
-        print_json({"skipped": "The last snapshot is young enough."})
-    else:
-        world.monitor.note("The last snapshot is young enough.")
-    return ExitStatus.OK
 
 
 def _arguments(

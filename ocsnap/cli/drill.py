@@ -11,7 +11,9 @@ import msgspec
 import typer
 
 from ocsnap import units
+from ocsnap.cli.ages import age
 from ocsnap.cli.cross_check_text import cross_check_lines
+from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.restore_text import estimate_lines
@@ -45,6 +47,15 @@ def drill(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say what it would fetch and cost.")
     ] = False,
+    if_older_than: Annotated[
+        float | None,
+        typer.Option(
+            "--if-older-than",
+            help="Only if the last one here began longer ago than this: 20h, 8d.",
+            parser=age,
+            metavar="AGE",
+        ),
+    ] = None,
 ) -> int:
     """Rehearse the restore: into a scratch folder and a scratch database, checked, then removed.
 
@@ -73,6 +84,10 @@ def drill(
 
     options = context.obj
     with session(options) as world:
+        if if_older_than is not None:
+            status = look_first(world, options, "drill", if_older_than)
+            if status is not None:
+                return int(status)
         wanted = DrillOptions(snapshot=snapshot, scratch=scratch, keep=keep)
         done = reported(world, Operation.DRILL, lambda: run(world, wanted), _told)
         report = done.result

@@ -9,7 +9,9 @@ import msgspec
 import typer
 
 from ocsnap import units
+from ocsnap.cli.ages import age
 from ocsnap.cli.cross_check_text import cross_check_lines
+from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
@@ -47,6 +49,15 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     snapshot: Annotated[
         str, typer.Option(help="The snapshot of --cross-check: latest, an id, or a time.")
     ] = "latest",
+    if_older_than: Annotated[
+        float | None,
+        typer.Option(
+            "--if-older-than",
+            help="Only if the last one here began longer ago than this: 20h, 8d.",
+            parser=age,
+            metavar="AGE",
+        ),
+    ] = None,
 ) -> int:
     """Check that every object is there and is what was stored.
 
@@ -82,6 +93,10 @@ def verify(  # noqa: PLR0913 - one parameter for each option
         read_data=read_data, share=part, cross_check=cross_check, snapshot=snapshot
     )
     with session(options) as world:
+        if if_older_than is not None:
+            status = look_first(world, options, "verify", if_older_than)
+            if status is not None:
+                return int(status)
         done = reported(world, Operation.VERIFY, lambda: run(world, wanted), _told)
     report = done.result
     if options.json:

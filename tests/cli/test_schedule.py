@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -158,6 +159,7 @@ def test_cron(installation: Installation, machine: Path):
         "50 23 * * *",
         "20 * * * *",
         "45 5 * * 0",
+        "15 * * * *",
         "@reboot",
     ]
     # cron takes the backslash away and gives the rest to a shell.
@@ -167,6 +169,7 @@ def test_cron(installation: Installation, machine: Path):
         ["-q", "backup"],
         ["-q", "backup", "--if-older-than", "26h"],
         ["-q", "verify"],
+        ["-q", "verify", "--if-older-than", "170h"],
         ["-q", "unlock", "--unattended"],
     ]
     quiet = subprocess.run(calls[0], env=installation.environment, capture_output=True, check=False)
@@ -174,6 +177,21 @@ def test_cron(installation: Installation, machine: Path):
     for call in calls[1:]:
         done = subprocess.run(call, env=installation.environment, capture_output=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("command", ["verify", "drill"])
+def test_checks_and_drills_that_were_missed_are_made_up_for(
+    installation: Installation, command: str
+):
+    installation.json("backup")
+    missed = ("--json", command, "--if-older-than", "20h")
+    assert installation.run(*missed).json()["sound"], "there was none yet"
+    skipped = installation.run(*missed).json()
+    assert skipped == {"skipped": f"The last {command} is young enough."}
+    record = installation.folder / "state" / "runs" / f"{command}.json"
+    told = json.loads(record.read_text())
+    record.write_text(json.dumps(told | {"started": told["started"] - 21 * 3600}))
+    assert installation.run(*missed).json()["sound"]
 
 
 def test_a_monthly_drill(installation: Installation, machine: Path):
@@ -186,6 +204,8 @@ def test_a_monthly_drill(installation: Installation, machine: Path):
         assert settings_of(folder / "ocsnap-drill.service")["ExecStart"].endswith(" drill")
     lines = installation.json(*drill, "--cron")["schedule"]["lines"]
     (line,) = [line for line in lines if line.startswith("15 7 1 * * root ")]
+    (missed,) = [line for line in lines if line.endswith("drill --if-older-than 746h")]
+    assert missed.startswith("45 * * * * root ")
     assert installation.run("-q", "backup").status == 0
     call = shlex.split(line.partition(" root ")[2])
     done = subprocess.run(call, env=installation.environment, capture_output=True, check=False)

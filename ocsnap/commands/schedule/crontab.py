@@ -40,12 +40,11 @@ def crontab(plan: Plan) -> str:
 def _lines(plan: Plan, job: Job) -> Iterator[str]:
     yield f"# {job.purpose}, {job.rhythm.words}"
     yield f"{job.rhythm.crontab} root {_command(plan, '-q', job.name, *job.options)}"
-    if job.name == "backup":
-        age = f"{job.rhythm.missed_hours}h"
-        minute = (job.rhythm.minute + _BETWEEN_MINUTES) % 60
-        command = _command(plan, "-q", job.name, *job.options, "--if-older-than", age)
-        yield "# and what was missed, when the machine was off or the run failed"
-        yield f"{minute} * * * * root {command}"
+    age = f"{job.rhythm.missed_hours}h"
+    minute = (job.rhythm.minute + _BETWEEN_MINUTES) % 60
+    command = _command(plan, "-q", job.name, *job.options, "--if-older-than", age)
+    yield "# and what was missed, when the machine was off"
+    yield f"{minute} * * * * root {command}"
 
 
 def _command(plan: Plan, *arguments: str) -> str:

@@ -120,4 +120,6 @@ class Rhythm:
         """After so many hours without a run one has been missed: one period, and some time."""
         if self.hour is None:
             return 2
+        if self.monthday is not None:
+            return 31 * 24 + 2
         return 26 if self.weekday is None else 7 * 24 + 2
