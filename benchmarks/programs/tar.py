@@ -1,4 +1,7 @@
-"""`tar | zstd -3 -T2 | gpg` into a file on this disk: what any encrypted backup has to do."""
+"""`tar | zstd -3 -T2 | gpg` into a file on this disk: what any encrypted backup has to do.
+
+It ends when the file is on the disk, as each pack of a local repository is before it counts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 _PIPE = (
     'set -o pipefail; tar c -C "$1" . | zstd -q -3 -T2 | gpg --homedir "$2" --batch --yes'
     ' --pinentry-mode loopback --passphrase-file "$3" --s2k-count 1024 --compress-algo none'
-    ' --symmetric --output "$4"'
+    ' --symmetric --output "$4" && sync "$4"'
 )
 
 

@@ -84,7 +84,7 @@ BACKUP = (
 )
 
 RESTORE = (
-    Point("the snapshot is chosen", f"{_RESTORE}.restore:_choose", "after"),
+    Point("the snapshot is chosen", f"{_RESTORE}.restore:choose", "after"),
     Point("its journal is begun", f"{_RESTORE}.journal:write", "after"),
     Point("folders are made", "ocsnap.snapshot.restorer:_Restoration._make_names", "after"),
     Point("some content is written", "ocsnap.snapshot.restorer:_Restoration._write", "after", 5),

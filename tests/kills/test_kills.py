@@ -20,7 +20,16 @@ from tests.kills.aftermath import (
     lease_exists,
 )
 from tests.kills.points import BACKUP, FIRST_BACKUP, PRUNE, RESTORE
-from tests.kills.victim import PACK_BYTES, backup, killed_at, prune_most, restore_all, shrink, work
+from tests.kills.victim import (
+    PACK_BYTES,
+    backup,
+    killed_at,
+    place_of,
+    prune_most,
+    restore_all,
+    shrink,
+    work,
+)
 from tests.snapshot.likeness import differences
 
 if TYPE_CHECKING:
@@ -35,6 +44,14 @@ ALL = "OCSNAP_ALL_KILLS" in os.environ
 """`make soak` takes every point, the suite some of them."""
 
 MOST_SNAPSHOTS = 10
+
+
+@pytest.mark.parametrize(
+    "point", [*FIRST_BACKUP, *BACKUP, *RESTORE, *PRUNE], ids=lambda point: point.name
+)
+def test_every_point_is_a_function_that_there_is(point: Point):
+    place, name = place_of(point)
+    assert callable(getattr(place, name))
 
 
 @pytest.fixture(autouse=True, scope="module")

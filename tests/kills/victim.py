@@ -89,13 +89,19 @@ def _run(host: Host, run: Callable[[Host], object]) -> None:
 
 
 def _die_at(point: Point, host: Host, run: Callable[[Host], object]) -> None:
+    place, name = place_of(point)
+    setattr(place, name, _deadly(getattr(place, name), point))
+    _run(host, run)
+
+
+def place_of(point: Point) -> tuple[object, str]:
+    """Return the module or class that has the function of a point, and the function's name."""
     module, _, path = point.function.partition(":")
     *holders, name = path.split(".")
     place: object = importlib.import_module(module)
     for holder in holders:
         place = getattr(place, holder)
-    setattr(place, name, _deadly(getattr(place, name), point))
-    _run(host, run)
+    return place, name
 
 
 def _deadly(function: Callable[..., object], point: Point) -> Callable[..., object]:
