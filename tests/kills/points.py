@@ -68,11 +68,11 @@ BACKUP = (
     Point("packs are released", f"{_WRITER}:BlobWriter.release", "after"),
     Point("a pack of the spool is sent", "ocsnap.repository.packer:Packer._send_spooled", "after"),
     Point("before the last packs", f"{_BACKUP}:_Backup._commit", "before"),
-    Point("all packs are stored", f"{_REPOSITORY}:Repository._write_indexes", "before"),
+    Point("all packs are stored", f"{_REPOSITORY}:Repository.list_packs", "before"),
     Point(
         "the index is put, nobody knows it", "ocsnap.repository.cache:Cache.mark_indexed", "before"
     ),
-    Point("the index is stored", f"{_REPOSITORY}:Repository._write_indexes", "after"),
+    Point("the index is stored", f"{_REPOSITORY}:Repository.list_packs", "after"),
     Point("before the snapshot", f"{_REPOSITORY}:Repository.commit", "before"),
     Point(
         "the snapshot is put, nobody knows it",
