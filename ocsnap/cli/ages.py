@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from ocsnap.errors import ConfigError
@@ -19,3 +21,15 @@ def age(text: str) -> float:
         return parse_duration(text)
     except ConfigError:
         raise typer.BadParameter(f"{text!r} is no age: write 20h, or 1d12h.") from None
+
+
+IfOlderThan = Annotated[
+    float | None,
+    typer.Option(
+        "--if-older-than",
+        help="Only if the last one here began longer ago than this: 20h, 8d.",
+        parser=age,
+        metavar="AGE",
+    ),
+]
+"""The option of checks and drills that cron makes up for."""

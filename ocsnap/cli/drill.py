@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from ocsnap import units
-from ocsnap.cli.ages import age
+from ocsnap.cli.ages import IfOlderThan  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.cross_check_text import cross_check_lines
 from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
@@ -47,15 +47,7 @@ def drill(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say what it would fetch and cost.")
     ] = False,
-    if_older_than: Annotated[
-        float | None,
-        typer.Option(
-            "--if-older-than",
-            help="Only if the last one here began longer ago than this: 20h, 8d.",
-            parser=age,
-            metavar="AGE",
-        ),
-    ] = None,
+    if_older_than: IfOlderThan = None,
 ) -> int:
     """Rehearse the restore: into a scratch folder and a scratch database, checked, then removed.
 

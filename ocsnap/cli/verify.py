@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from ocsnap import units
-from ocsnap.cli.ages import age
+from ocsnap.cli.ages import IfOlderThan  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.cross_check_text import cross_check_lines
 from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
@@ -49,15 +49,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     snapshot: Annotated[
         str, typer.Option(help="The snapshot of --cross-check: latest, an id, or a time.")
     ] = "latest",
-    if_older_than: Annotated[
-        float | None,
-        typer.Option(
-            "--if-older-than",
-            help="Only if the last one here began longer ago than this: 20h, 8d.",
-            parser=age,
-            metavar="AGE",
-        ),
-    ] = None,
+    if_older_than: IfOlderThan = None,
 ) -> int:
     """Check that every object is there and is what was stored.
 
