@@ -141,6 +141,10 @@ class DamagedError(OcsnapError):
         self.name = name
 
 
+class LaterFormatError(DamagedError):
+    """The repository was written by a later ocsnap, or what says so is damaged."""
+
+
 class NoRepositoryError(OcsnapError):
     """There is no ocsnap repository at the URL."""
 

@@ -33,8 +33,9 @@ def repair(
     """Make the index right again, and tell which files and snapshots stay damaged.
 
     Packs that no index lists are listed again, as their own trailers say; packs that are damaged or
-    missing are listed no more. The next backup then looks closely and stores again what is lost and
-    still on the disk as it was: that mends older snapshots, too.
+    missing are listed no more; ocsnap.json is written anew if it is damaged or missing. The next
+    backup then looks closely and stores again what is lost and still on the disk as it was: that
+    mends older snapshots, too.
 
     Exits with 10 when something stays lost.
 
@@ -57,9 +58,12 @@ def repair(
 
 
 def _lines(done: Repaired) -> Iterator[str]:
-    would = "Would list" if done.repair.dry_run else "Listed"
     for damage in done.found.damages:
         yield f"DAMAGED {damage.name}: {damage.reason}"
+    if done.repair.described:
+        would = "Would write" if done.repair.dry_run else "Wrote"
+        yield f"{would} the repository's description (ocsnap.json) anew."
+    would = "Would list" if done.repair.dry_run else "Listed"
     yield f"{would} {done.repair.relisted_packs} packs again that no index listed."
     would = "Would take" if done.repair.dry_run else "Took"
     yield f"{would} {len(done.repair.dropped_packs)} packs out of the index that are lost."

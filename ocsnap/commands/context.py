@@ -10,7 +10,7 @@ import msgspec
 
 from ocsnap.commands.run_lock import LOCK_NAME
 from ocsnap.config import make_private
-from ocsnap.crypto import CipherMode, open_cipher
+from ocsnap.crypto import CipherMode, fingerprint_of, open_cipher
 from ocsnap.errors import (
     AccessDeniedError,
     CryptoError,
@@ -19,11 +19,9 @@ from ocsnap.errors import (
     ObjectMissingError,
 )
 from ocsnap.repository import index as indexes
-from ocsnap.repository.repository import (
-    create_repository,
-    open_repository,
-    read_description,
-)
+from ocsnap.repository.description import NAME as DESCRIPTION
+from ocsnap.repository.identity import read_description
+from ocsnap.repository.repository import create_repository, open_repository
 from ocsnap.repository.rescue import kit
 from ocsnap.storage.factory import open_storage
 
@@ -33,11 +31,12 @@ if TYPE_CHECKING:
     from random import Random
 
     from ocsnap.clock import Clock
-    from ocsnap.config import Config
+    from ocsnap.config import Config, EncryptionConfig
     from ocsnap.errors import OcsnapError
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
     from ocsnap.storage.count import Counting
+    from ocsnap.storage.storage import Storage
 
 _OURS: Final = frozenset({LOCK_NAME, "gnupg"})
 _PROOF: Final = "a message that the passphrase opens"
@@ -96,12 +95,14 @@ def state_dir(context: Context) -> Path:
     return folder
 
 
-def connect(context: Context, *, create: bool = False) -> OpenRepository:
+def connect(context: Context, *, create: bool = False, reads_only: bool = False) -> OpenRepository:
     """Open the configured repository.
 
     Args:
         context: the outside world.
         create: make the repository where there is none, and see that it has the rescue kit.
+        reads_only: whether nothing will be changed, so that a repository whose description is
+            damaged can be read with whatever key opens it.
 
     Returns:
         The repository, not synchronised yet.
@@ -117,14 +118,14 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
     encryption = config.encryption
     if context.adopts_recipients and not create:
         storage.check()
-        recipients = read_description(storage).recipients
+        recipients = _recipients(encryption, storage, environment)
         encryption = msgspec.structs.replace(encryption, recipients=recipients)
     cipher = open_cipher(encryption, environment=environment, state_dir=folder)
     if create:
         cipher.check_signing()  # not after hours of uploads
     storage.check()
     try:
-        repository = open_repository(storage, cipher, state_dir=folder)
+        repository = open_repository(storage, cipher, state_dir=folder, reads_only=reads_only)
     except NoRepositoryError:
         if not create:
             raise
@@ -132,6 +133,11 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
         create_repository(storage, cipher, repository=name, now=context.clock.now())
         repository = open_repository(storage, cipher, state_dir=folder)
         context.monitor.note(f"Made a new repository at {config.repository.url}.")
+    if repository.description_fault:
+        context.monitor.note(
+            f"{DESCRIPTION}: {repository.description_fault}. Going on without it; `ocsnap repair` "
+            "writes it anew."
+        )
     try:
         _prove_passphrase(repository)
         if create:
@@ -140,6 +146,22 @@ def connect(context: Context, *, create: bool = False) -> OpenRepository:
         repository.close()
         raise
     return OpenRepository(repository, storage)
+
+
+def _recipients(
+    encryption: EncryptionConfig, storage: Storage, environment: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Return whose keys a repository is locked with that no configuration tells of.
+
+    That of the keys at hand, if the repository does not say it any more or names none of them.
+    """
+    try:
+        described = read_description(storage).recipients
+    except (DamagedError, NoRepositoryError):
+        described = ()
+    found = [fingerprint_of(file, environment) for file in encryption.key_files]
+    at_hand = tuple(fingerprint for fingerprint in found if fingerprint)
+    return described if not at_hand or set(described) & set(at_hand) else at_hand
 
 
 def _store_rescue_kit(repository: Repository, monitor: Monitor) -> None:

@@ -42,7 +42,7 @@ def listing(context: Context) -> Listing:
     Raises:
         OcsnapError: the repository cannot be read.
     """
-    with closing(connect(context).repository) as repository:
+    with closing(connect(context, reads_only=True).repository) as repository:
         found = readable(repository, context.monitor)
         waiting = unacknowledged(repository, found, context.monitor)
         return Listing(found, frozenset(stored.id for stored in waiting))
@@ -57,7 +57,7 @@ def snapshots(context: Context) -> list[StoredSnapshot]:
     Raises:
         OcsnapError: the repository cannot be read.
     """
-    with closing(connect(context).repository) as repository:
+    with closing(connect(context, reads_only=True).repository) as repository:
         return readable(repository, context.monitor)
 
 

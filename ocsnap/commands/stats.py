@@ -106,7 +106,7 @@ def stats(context: Context, *, last: int | None = None) -> Stats:
     Raises:
         OcsnapError: the repository cannot be read.
     """
-    with closing(connect(context).repository) as repository:
+    with closing(connect(context, reads_only=True).repository) as repository:
         repository.synchronise(context.monitor)
         found = readable(repository, context.monitor)
         figures = [*_figures(found)]

@@ -93,7 +93,7 @@ def verify(context: Context, options: VerifyOptions) -> VerifyReport:
     demand(context, HookPoint.BEFORE_VERIFY)
     with (
         recorded(context, state_dir(context), "verify") as record,
-        closing(connect(record.context).repository) as repository,
+        closing(connect(record.context, reads_only=True).repository) as repository,
         reader_lock(repository, Purpose.VERIFY, context.random, context.monitor),
     ):
         report = _rotated(_Verification(record.context, options, repository))

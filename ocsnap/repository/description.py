@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 
 from ocsnap.crypto import CipherMode
-from ocsnap.errors import DamagedError
+from ocsnap.errors import DamagedError, LaterFormatError
 from ocsnap.repository.blob import NOT_SOUND
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 NAME: Final = "ocsnap.json"
 FORMAT: Final = 1
 
-RepositoryId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+ID_PATTERN: Final = r"^[0-9a-f]{32}\Z"
+
+RepositoryId = Annotated[str, msgspec.Meta(pattern=ID_PATTERN)]
 """It also names a folder of the local cache: nothing else may be taken for one."""
 
 
@@ -59,7 +61,8 @@ def decode(data: Buffer) -> Description:
         The description.
 
     Raises:
-        DamagedError: it cannot be read, or is of a later format.
+        DamagedError: it cannot be read.
+        LaterFormatError: it is of a later format.
     """
     try:
         description = msgspec.json.decode(data, type=Description)
@@ -70,7 +73,7 @@ def decode(data: Buffer) -> Description:
             hint="The backups themselves are untouched: docs/rescue.md tells how to get them back.",
         ) from error
     if description.format != FORMAT:
-        raise DamagedError(
+        raise LaterFormatError(
             f"The repository has format {description.format}, which this ocsnap does not know.",
             name=NAME,
             hint="Use a newer ocsnap.",

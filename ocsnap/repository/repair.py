@@ -39,6 +39,7 @@ class RepairReport(msgspec.Struct, kw_only=True):
         relisted_packs: packs that no index listed and that are listed again.
         dropped_packs: packs that are damaged or missing and are listed no more.
         removed_indexes: index objects that were replaced, or are damaged.
+        described: `ocsnap.json` was damaged or missing, and was written anew.
         denied: what could not be removed, because the key or an object lock forbids it.
     """
 
@@ -46,6 +47,7 @@ class RepairReport(msgspec.Struct, kw_only=True):
     relisted_packs: int = 0
     dropped_packs: list[str] = []
     removed_indexes: list[str] = []
+    described: bool = False
     denied: list[str] = []
 
 
@@ -81,6 +83,7 @@ class Repairer:
         """
         report = self._report
         report.dry_run = True
+        report.described = self._repository.description_fault is not None
         report.relisted_packs = len(self._unlisted()) + len(self._cache.unindexed_ids())
         report.dropped_packs = sorted(name for name in damaged if _is_pack(name))
         report.removed_indexes = sorted(name for name in damaged if _is_index(name))
@@ -107,6 +110,7 @@ class Repairer:
             self._cache.drop_index(pack_id(name))
             self._cache.expect_no_more(name)
         lost |= self._read_unlisted()
+        self._describe(lock)
         lock.demand()
         self._relist(lost)
         self._drop(lost, bad_indexes, lock)
@@ -155,6 +159,19 @@ class Repairer:
             self._cache.add_pack(pack)
             self._monitor.advance(size_bytes=info.size_bytes)
         return bad
+
+    def _describe(self, lock: Lock) -> None:
+        if self._repository.description_fault is None:
+            return
+        self._monitor.step("Describing the repository anew")
+        stored = self._repository.snapshots(self._monitor)
+        created = min((each.snapshot.started for each in stored), default=lock.now)
+        lock.demand()
+        try:
+            self._repository.describe(created=created)
+            self._report.described = True
+        except AccessDeniedError as error:
+            self._report.denied.append(error.message)
 
     def _relist(self, lost: Collection[str]) -> None:
         self._monitor.step("Listing packs again")

@@ -10,9 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.errors import (
-    CryptoError,
     DamagedError,
-    NoRepositoryError,
     ObjectExistsError,
     ObjectMissingError,
 )
@@ -22,6 +20,7 @@ from ocsnap.repository import index as indexes
 from ocsnap.repository import snapshot as snapshots
 from ocsnap.repository.cache import Cache
 from ocsnap.repository.description import Description
+from ocsnap.repository.identity import CACHE_FILE, identify
 from ocsnap.repository.reader import BlobReader
 from ocsnap.repository.references import metadata_blobs
 from ocsnap.repository.sending import Sending
@@ -62,6 +61,7 @@ class Repository:
         cache: what this host knows of it.
         reader: gives blobs.
         writer: takes blobs.
+        description_fault: what is wrong with `ocsnap.json`; None: nothing.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Repository:
     ) -> None:
         """Compose the parts; use `create_repository` or `open_repository`."""
         self.id = repository
+        self.description_fault: str | None = None
         self.storage = storage
         self.cipher = cipher
         self.cache = cache
@@ -209,6 +210,20 @@ class Repository:
         self.cache.drop_snapshot(stored.name)
         self.storage.delete(stored.name)
 
+    def describe(self, *, created: float) -> None:
+        """Write the description anew, in the place of one that is lost or damaged.
+
+        Args:
+            created: when the repository was made; seconds since the epoch.
+
+        Raises:
+            AccessDeniedError: this key may not replace objects.
+        """
+        data = _description(self.id, self.cipher, created)
+        sha256 = hashlib.sha256(data).hexdigest()
+        self.storage.put(descriptions.NAME, data, sha256=sha256)
+        self.description_fault = None
+
     def doubt(self, why: str) -> None:
         """Let backups look up everything that they take over, until the next commit."""
         self.cache.set_note(DOUBTFUL, why)
@@ -295,33 +310,19 @@ def create_repository(storage: Storage, cipher: Cipher, *, repository: str, now:
     Raises:
         StorageError: it cannot be written.
     """
-    description = Description(
-        repository=repository, cipher=cipher.mode, recipients=cipher.recipients, created=now
-    )
-    data = descriptions.encode(description)
+    data = _description(repository, cipher, now)
     try:
         storage.create(descriptions.NAME, data, sha256=hashlib.sha256(data).hexdigest())
     except ObjectExistsError:
         return
 
 
-def read_description(storage: Storage) -> Description:
-    """Return what a repository says of itself.
-
-    Args:
-        storage: where it lies.
-
-    Raises:
-        NoRepositoryError: there is none.
-        DamagedError: it cannot be read.
-    """
-    try:
-        return descriptions.decode(storage.get(descriptions.NAME))
-    except ObjectMissingError:
-        raise NoRepositoryError(
-            "There is no ocsnap repository at repository.url.",
-            hint="The first `ocsnap backup` makes one; check the URL if there should be one.",
-        ) from None
+def _description(repository: str, cipher: Cipher, created: float) -> bytes:
+    return descriptions.encode(
+        Description(
+            repository=repository, cipher=cipher.mode, recipients=cipher.recipients, created=created
+        )
+    )
 
 
 def _forget_unproven(cache: Cache, cipher: Cipher) -> None:
@@ -336,13 +337,16 @@ def _forget_unproven(cache: Cache, cipher: Cipher) -> None:
         cache.set_note(_SIGNER, signer)
 
 
-def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Repository:
+def open_repository(
+    storage: Storage, cipher: Cipher, *, state_dir: Path, reads_only: bool = False
+) -> Repository:
     """Open an existing repository.
 
     Args:
         storage: where it lies.
         cipher: what unlocks it.
         state_dir: folder for the local cache.
+        reads_only: see `identify`.
 
     Returns:
         The repository; its local index is as old as the last run until `synchronise`.
@@ -350,27 +354,18 @@ def open_repository(storage: Storage, cipher: Cipher, *, state_dir: Path) -> Rep
     Raises:
         NoRepositoryError: there is none.
         CryptoError: it was made with another kind of key.
+        DamagedError: nothing tells which it is.
     """
-    description = read_description(storage)
-    if description.cipher != cipher.mode:
-        raise CryptoError(
-            f"The repository was made with a {description.cipher}, "
-            f"the configuration has a {cipher.mode}.",
-            hint="Check the section [encryption].",
-        )
-    if set(description.recipients) != set(cipher.recipients):
-        raise CryptoError(
-            f"The repository was made for {', '.join(description.recipients)}, "
-            f"the configuration names {', '.join(cipher.recipients)}.",
-            hint="What is there stays as it is locked: back up for other recipients elsewhere.",
-        )
-    folder = state_dir / description.repository
-    cache = Cache(folder / "cache.db")
+    identity = identify(storage, cipher, state_dir=state_dir, reads_only=reads_only)
+    folder = state_dir / identity.repository
+    cache = Cache(folder / CACHE_FILE)
     _forget_unproven(cache, cipher)
-    return Repository(
+    repository = Repository(
         storage=storage,
         cipher=cipher,
         cache=cache,
         sending=Sending(folder / "sending"),
-        repository=description.repository,
+        repository=identity.repository,
     )
+    repository.description_fault = identity.fault
+    return repository

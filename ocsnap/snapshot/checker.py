@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
+from ocsnap.repository import description as descriptions
 from ocsnap.repository import index as indexes
 from ocsnap.repository import lock_survey as locks
 from ocsnap.repository import snapshot as snapshots
@@ -139,6 +140,8 @@ class Checker:
         self._present = present
         self._report.objects = len(present)
         self._report.stored_bytes = sum(info.size_bytes for info in present.values())
+        if self._repository.description_fault:
+            self._damaged(descriptions.NAME, self._repository.description_fault)
         self._learn(present)
         self._repository.mark(marks)
         marked = self._repository.cache.marked()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from dataclasses import replace
@@ -210,3 +212,54 @@ def test_another_recipient_for_an_existing_repository(blind: Installation, serve
     )
     result = other.run("-q", "backup")
     assert result.status == 9, result
+
+
+@pytest.mark.parametrize("way", ["missing", "cut short"])
+def test_backups_go_on_and_are_read_without_the_description(
+    blind: Installation, admin: Key, way: str
+):
+    """On the host that knows it, on one that has but the key, and on one without configuration."""
+    first = blind.json("backup")
+    description = blind.repository / "ocsnap.json"
+    whole = json.loads(description.read_text())
+    description.unlink()
+    if way == "cut short":
+        description.write_text("{")
+    second = blind.json("backup")
+    assert second["parent"] == first["snapshot"]
+    checked = blind.run("verify")
+    assert checked.status == 10, checked
+    assert "DAMAGED ocsnap.json" in checked.out
+    assert blind.run("-q", "repair").status == 9, "the secret key is not here"
+    bare = ["--repository", f"file://{blind.repository}", "--key-file", admin.secret_file]
+    bare += ["--state-dir", blind.folder / "bare"]
+    target = blind.folder / "bare restored"
+    restored = subprocess.run(
+        [sys.executable, "-m", "ocsnap", *map(str, bare), "restore", "--target", str(target)],
+        env=blind.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert restored.returncode == 0, restored
+    assert "Going on without it" in restored.stderr
+    assert any(target.rglob("config.php"))
+    other = on_another_host(blind, "o", key_files=[str(admin.secret_file)])
+    repaired = other.run("repair")
+    assert repaired.status == 0, repaired
+    assert "Wrote the repository's description (ocsnap.json) anew." in repaired.out
+    assert json.loads(description.read_text())["recipients"] == whole["recipients"]
+    assert json.loads(description.read_text())["repository"] == whole["repository"]
+    assert blind.json("verify")["sound"]
+
+
+def test_a_host_that_knows_nothing_makes_no_new_repository_among_the_old_objects(
+    blind: Installation,
+):
+    blind.json("backup")
+    (blind.repository / "ocsnap.json").unlink()
+    shutil.rmtree(blind.state_dir)
+    result = blind.run("-q", "backup")
+    assert result.status == 10, result
+    assert "nothing else tells which repository this is" in result.err
+    assert not (blind.repository / "ocsnap.json").exists()

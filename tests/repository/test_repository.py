@@ -181,7 +181,7 @@ def test_another_passphrase_is_told_as_soon_as_something_is_read(workshop: Works
         commit(repository)
     elsewhere = workshop.elsewhere("new")
     elsewhere.cipher = passphrase_cipher(elsewhere.folder, "another passphrase")
-    with elsewhere.opened() as repository, pytest.raises(CryptoError, match="passphrase is wrong"):
+    with pytest.raises(CryptoError, match="passphrase is wrong"), elsewhere.opened() as repository:
         repository.synchronise(SilentMonitor())
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ocsnap.crypto.gpg import Gpg, private_home
+from ocsnap.errors import NoRepositoryError
 from ocsnap.monitor import SilentMonitor
 from ocsnap.repository.repository import create_repository, open_repository
 from ocsnap.storage.memory import MemoryStorage
@@ -58,12 +59,14 @@ class Workshop:
         storage: where the objects lie; a test may put another in its place between two openings.
         cipher: what locks them.
         monitor: told of everything.
+        reads_only: whether it is opened for reading alone.
     """
 
     folder: Path
     storage: Storage = field(default_factory=MemoryStorage)
     cipher: Cipher | None = None
     monitor: SilentMonitor = field(default_factory=SilentMonitor)
+    reads_only: bool = False
 
     @property
     def state_dir(self) -> Path:
@@ -76,8 +79,13 @@ class Workshop:
     @contextmanager
     def opened(self) -> Iterator[Repository]:
         cipher = self.cipher or passphrase_cipher(self.folder)
-        create_repository(self.storage, cipher, repository=REPOSITORY, now=time.time())
-        repository = open_repository(self.storage, cipher, state_dir=self.state_dir)
+        try:
+            repository = open_repository(
+                self.storage, cipher, state_dir=self.state_dir, reads_only=self.reads_only
+            )
+        except NoRepositoryError:
+            create_repository(self.storage, cipher, repository=REPOSITORY, now=time.time())
+            repository = open_repository(self.storage, cipher, state_dir=self.state_dir)
         try:
             yield repository
         finally:

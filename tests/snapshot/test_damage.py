@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -10,18 +11,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocsnap.errors import DamagedError, NoRepositoryError
+from ocsnap.errors import CryptoError, DamagedError, LaterFormatError
 from ocsnap.monitor import SilentMonitor
-from ocsnap.repository.repository import open_repository
+from ocsnap.repository.lock import Lock
+from ocsnap.repository.lock_survey import Purpose
+from ocsnap.repository.repair import Repairer
 from ocsnap.storage.local import LocalStorage
 from ocsnap.storage.memory import MemoryStorage
-from tests.repository.workshop import REPOSITORY, Workshop, passphrase_cipher
+from tests.repository.workshop import REPOSITORY, Workshop
 from tests.snapshot.likeness import Likeness, differences, portrait
 from tests.snapshot.studio import Backup, Studio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from ocsnap.errors import OcsnapError
     from ocsnap.snapshot.checker import CheckReport
 
 KINDS = ["packs/", "meta/", "index/", "snapshots/"]
@@ -191,43 +196,120 @@ def test_a_lost_listing_does_not_stop_the_next_backup(scene: Scene, action: str)
     assert any("is read anew" in note for note in backup.monitor.notes)
 
 
-def test_a_description_that_is_gone_is_told(scene: Scene):
-    del scene.objects["ocsnap.json"]
-    workshop = scene.studio.workshop
-    with pytest.raises(NoRepositoryError):
-        open_repository(
-            workshop.storage, passphrase_cipher(workshop.folder), state_dir=workshop.state_dir
+def damaged_descriptions() -> dict[str, Callable[[bytes], bytes | None]]:
+    """Return what may become of the description, None: nothing is left."""
+    other = b"f" * len(REPOSITORY)
+    ways: dict[str, Callable[[bytes], bytes | None]] = {
+        DELETE: lambda _: None,
+        TRUNCATE: lambda content: content[: len(content) // 2],
+        SWAP: lambda content: content.replace(REPOSITORY.encode(), other),
+        OLD: lambda _: b"",
+        # A digit that is still one: nothing in the description itself is wrong.
+        "flip a digit": lambda content: content.replace(b"0011", b"1011"),
+    }
+    for place in range(0, 150, 50):
+        ways[f"{FLIP} at {place}"] = lambda content, place=place: (
+            content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
         )
+    return ways
 
 
-@pytest.mark.parametrize("action", [TRUNCATE, SWAP])
-def test_another_description_is_told_and_gives_no_snapshots_away(scene: Scene, action: str):
-    """Cut short, or that of another repository with the same key."""
+DESCRIPTIONS = damaged_descriptions()
+
+
+def damage_description(objects: dict[str, bytes], way: str) -> None:
+    content = objects.pop("ocsnap.json")
+    left = DESCRIPTIONS[way](content)
+    assert left != content
+    if left is not None:
+        objects["ocsnap.json"] = left
+
+
+@pytest.mark.parametrize("way", DESCRIPTIONS)
+@pytest.mark.parametrize("host", ["own", "new"])
+def test_a_damaged_description_is_named_and_keeps_nobody_from_anything(
+    scene: Scene, tmp_path: Path, way: str, host: str
+):
+    damage_description(scene.objects, way)
+    studio = scene.studio if host == "own" else scene.studio.elsewhere(host)
+    report = studio.check(read_data=True)
+    assert [item.name for item in report.damages] == ["ocsnap.json"]
+    assert report.files == {}
+    assert studio.restore(scene.backups[0].stored, tmp_path / "restored").failed == []
+    assert differences(scene.portraits[0], portrait(tmp_path / "restored")) == []
+    backup = studio.backup(scene.folder)
+    assert backup.stored.snapshot.parent == scene.backups[-1].stored.id
+    assert backup.stored.snapshot.repository == REPOSITORY
+
+
+@pytest.mark.parametrize("way", DESCRIPTIONS)
+def test_repair_writes_the_description_anew(scene: Scene, way: str):
+    before = json.loads(scene.objects["ocsnap.json"])
+    damage_description(scene.objects, way)
+    elsewhere = scene.studio.elsewhere("new")
+    lock = Lock(
+        scene.studio.workshop.storage,
+        repository=REPOSITORY,
+        purpose=Purpose.REPAIR,
+        random=random.Random(1),
+    )
+    lock.take()
+    with elsewhere.synchronised() as repository:
+        assert Repairer(repository, monitor=SilentMonitor()).look([]).described
+        assert Repairer(repository, monitor=SilentMonitor()).repair([], lock).described
+    lock.release()
+    after = json.loads(scene.objects["ocsnap.json"])
+    assert after.pop("created") == scene.backups[0].stored.snapshot.started
+    assert after == {key: value for key, value in before.items() if key != "created"}
+    for studio in (scene.studio, elsewhere, scene.studio.elsewhere("newer")):
+        assert studio.check(read_data=True).sound
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (b'"passphrase"', b'"public-key"', CryptoError),
+        (b'"recipients": []', b'"recipients": ["' + b"A" * 40 + b'"]', CryptoError),
+        (b'"format": 1', b'"format": 3', LaterFormatError),
+    ],
+)
+def test_who_writes_believes_what_may_be_meant_and_who_reads_goes_on(
+    scene: Scene, tmp_path: Path, old: bytes, new: bytes, error: type[OcsnapError]
+):
     content = scene.objects["ocsnap.json"]
-    foreign = content.replace(REPOSITORY.encode(), b"f" * len(REPOSITORY))
-    assert foreign != content
-    if action == TRUNCATE:
-        scene.objects["ocsnap.json"] = content[: len(content) // 2]
-        with pytest.raises(DamagedError, match=r"ocsnap\.json cannot be read") as caught:
-            scene.studio.check(read_data=False)
-        assert "rescue" in caught.value.hint
-    else:
-        scene.objects["ocsnap.json"] = foreign
-        report = scene.studio.check(read_data=False)
-        assert {damage.name for damage in report.damages} >= {
-            backup.stored.name for backup in scene.backups
-        }
-    scene.objects["ocsnap.json"] = content
-    assert scene.studio.check(read_data=True).sound
+    scene.objects["ocsnap.json"] = content.replace(old, new)
+    assert scene.objects["ocsnap.json"] != content
+    with pytest.raises(error):
+        scene.studio.backup(scene.folder)
+    elsewhere = scene.studio.elsewhere("new")
+    elsewhere.workshop.reads_only = True
+    assert [item.name for item in elsewhere.check(read_data=True).damages] == ["ocsnap.json"]
+    assert elsewhere.restore(scene.backups[0].stored, tmp_path / "restored").failed == []
 
 
-@pytest.mark.parametrize("place", range(0, 300, 20))
-def test_a_damaged_description_is_told(scene: Scene, tmp_path: Path, place: int):
-    content = scene.objects["ocsnap.json"]
-    scene.objects["ocsnap.json"] = content[:place] + b"\x1f" + content[place + 1 :]
-    with pytest.raises(DamagedError) as caught:
-        scene.studio.check(read_data=False)
+def test_nothing_is_made_up_where_nothing_tells_which_repository_it_is(scene: Scene):
+    """No snapshot, no cache, but packs: no place for a new repository."""
+    for name in [name for name in scene.objects if name.startswith(("snapshots/", "ocsnap"))]:
+        del scene.objects[name]
+    with pytest.raises(DamagedError, match="nothing else tells") as caught:
+        scene.studio.elsewhere("new").backup(scene.folder)
     assert caught.value.name == "ocsnap.json"
+    assert "ocsnap.json" not in scene.objects
+
+
+def test_snapshots_of_others_do_not_contradict_a_sound_description(scene: Scene):
+    """Whoever can write to the bucket, and has the public key, can put such there."""
+    foreign = Workshop(scene.folder.parent / "foreign", scene.studio.workshop.storage)
+    with foreign.opened() as repository:
+        repository.id = "f" * 32
+        other = Studio(foreign)
+        for number in range(5):
+            other.clock.sleep(1 + number)
+            other.commit(repository, scene.backups[0].stored.snapshot.roots[0], None)
+    elsewhere = scene.studio.elsewhere("new")
+    report = elsewhere.check(read_data=False)
+    assert "ocsnap.json" not in {item.name for item in report.damages}
+    assert report.files == {}
 
 
 @pytest.mark.parametrize("action", [DELETE, TRUNCATE, FLIP])

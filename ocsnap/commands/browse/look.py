@@ -86,7 +86,7 @@ def look(context: Context, *, locked: bool = False) -> Iterator[Look]:
     Raises:
         OcsnapError: it cannot be read.
     """
-    with closing(connect(context).repository) as repository, ExitStack() as stack:
+    with closing(connect(context, reads_only=True).repository) as repository, ExitStack() as stack:
         if locked:
             lock = reader_lock(repository, Purpose.RESTORE, context.random, context.monitor)
             stack.enter_context(lock)

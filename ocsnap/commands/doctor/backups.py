@@ -12,8 +12,9 @@ from ocsnap.commands.recovery.confirmation import confirmed_at
 from ocsnap.commands.runs.record import RunState, read_record
 from ocsnap.commands.schedule.schedule import Backend, Machine
 from ocsnap.crypto import CipherMode, open_cipher
-from ocsnap.errors import CryptoError, NoRepositoryError, ObjectMissingError
-from ocsnap.repository import description as descriptions
+from ocsnap.errors import CryptoError, DamagedError, NoRepositoryError
+from ocsnap.repository.description import NAME as DESCRIPTION
+from ocsnap.repository.identity import read_description
 from ocsnap.repository.lock_survey import FOLDER as LOCKS
 from ocsnap.repository.lock_survey import Surveyor
 from ocsnap.repository.snapshot import FOLDER, time_of
@@ -82,23 +83,25 @@ def key(patient: Patient) -> Iterator[Said]:
 def repository(patient: Patient) -> Iterator[Said]:
     """Open the repository, which proves the passphrase."""
     try:
-        descriptions.decode(patient.storage.get(descriptions.NAME))
-    except (NoRepositoryError, ObjectMissingError):
+        opened = patient.repository
+    except NoRepositoryError:
         yield yellow("There is no repository yet.", "The first backup makes it: ocsnap backup")
         return
-    yield green(f"The repository {patient.repository.id[:8]} opens with this key.")
+    if opened.description_fault is not None:
+        yield red(f"{DESCRIPTION}: {opened.description_fault}.", "Run: ocsnap repair")
+    yield green(f"The repository {opened.id[:8]} opens with this key.")
 
 
 def others(patient: Patient) -> Iterator[Said]:
     """Look at who is at work on the repository, from whatever machine."""
     try:
-        found = descriptions.decode(patient.storage.get(descriptions.NAME))
-    except (NoRepositoryError, ObjectMissingError):
-        return
+        described = read_description(patient.storage)
+    except (DamagedError, NoRepositoryError):
+        return  # which is said where the repository is opened
     times = {info.name: info.modified or 0.0 for info in patient.storage.list(LOCKS)}
     # That the two clocks agree well enough was seen before.
     now = patient.context.clock.now()
-    survey = Surveyor(patient.storage, found.repository, holder="").survey(times, now)
+    survey = Surveyor(patient.storage, described.repository, holder="").survey(times, now)
     for other in survey.others:
         yield green(f"At work on the repository: {other.describe()}.")
     if not survey.others:

@@ -87,6 +87,6 @@ class Patient:
     @cached_property
     def repository(self) -> Repository:
         """The repository."""
-        repository = connect(self.context).repository
+        repository = connect(self.context, reads_only=True).repository
         self._stack.callback(repository.close)
         return repository

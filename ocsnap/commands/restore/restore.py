@@ -87,7 +87,7 @@ def restore(
         context = record.context
         if options.target is None and not options.dry_run:
             settle(context, folder)
-        opened = connect(context)
+        opened = connect(context, reads_only=True)
         with (
             closing(opened.repository) as repository,
             reader_lock(repository, Purpose.RESTORE, context.random, context.monitor),
