@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from operator import lt
 from typing import TYPE_CHECKING, Annotated, Final
 from zlib import crc32
 
@@ -13,7 +14,7 @@ from ocsnap.repository.blob import NOT_SOUND
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ocsnap.repository.blob import Buffer
 
@@ -30,7 +31,7 @@ cost least when a part has about the square root of all entries."""
 _ENTRY_BYTES: Final = 128
 _EXTENT_BYTES: Final = 48
 
-_ILLEGAL_NAMES: Final = (b"", b".", b"..")
+_ILLEGAL_NAMES: Final = frozenset({b"", b".", b".."})
 
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -169,21 +170,64 @@ def decode(parts: Iterable[Buffer]) -> list[Entry]:
     """
     entries: list[Entry] = []
     for data in parts:
-        try:
-            part = _decoder.decode(data)
-        except NOT_SOUND as error:
-            raise DamagedError(f"A directory listing cannot be read: {error}.") from error
-        if part.format != FORMAT:
-            raise DamagedError(
-                f"A directory listing has format {part.format}, which this ocsnap does not know.",
-                hint="Use a newer ocsnap.",
-            )
-        entries += part.entries
-    earlier = b""
-    for entry in entries:
-        if entry.name in _ILLEGAL_NAMES or b"/" in entry.name or b"\0" in entry.name:
-            raise DamagedError(f"A directory listing has the illegal name {entry.name!r}.")
-        if entry.name <= earlier:
-            raise DamagedError(f"A directory listing has {entry.name!r} in the wrong place.")
-        earlier = entry.name
+        entries += decode_part(data, after=entries[-1].name if entries else b"")
     return entries
+
+
+def read(subtree: Iterable[bytes], load: Callable[[bytes], Buffer]) -> Iterator[Entry]:
+    """Read a directory's listing of which no more than one part is in memory.
+
+    Args:
+        subtree: the blobs of its parts, in order.
+        load: returns a blob.
+
+    Yields:
+        The entries, sorted by name.
+
+    Raises:
+        DamagedError: as for `decode`.
+    """
+    after = b""
+    for blob in subtree:
+        part = decode_part(load(blob), after=after)
+        if part:
+            after = part[-1].name
+        yield from part
+
+
+def decode_part(data: Buffer, *, after: bytes) -> list[Entry]:
+    """Read one part of a directory's listing.
+
+    Args:
+        data: its bytes.
+        after: the last name of the part before; empty for the first one.
+
+    Returns:
+        The entries, sorted by name.
+
+    Raises:
+        DamagedError: as for `decode`.
+    """
+    try:
+        part = _decoder.decode(data)
+    except NOT_SOUND as error:
+        raise DamagedError(f"A directory listing cannot be read: {error}.") from error
+    if part.format != FORMAT:
+        raise DamagedError(
+            f"A directory listing has format {part.format}, which this ocsnap does not know.",
+            hint="Use a newer ocsnap.",
+        )
+    names = [entry.name for entry in part.entries]
+    together = b"".join(names)
+    if b"/" in together or b"\0" in together or not _ILLEGAL_NAMES.isdisjoint(names):
+        illegal = next(name for name in names if _is_illegal(name))
+        raise DamagedError(f"A directory listing has the illegal name {illegal!r}.")
+    earlier = [after, *names]
+    if not all(map(lt, earlier, names)):
+        late = next(name for before, name in zip(earlier, names, strict=False) if before >= name)
+        raise DamagedError(f"A directory listing has {late!r} in the wrong place.")
+    return part.entries
+
+
+def _is_illegal(name: bytes) -> bool:
+    return name in _ILLEGAL_NAMES or b"/" in name or b"\0" in name

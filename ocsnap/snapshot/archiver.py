@@ -21,6 +21,7 @@ from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
 from ocsnap.snapshot.postponed import FileJob, Postponed, batches
 from ocsnap.snapshot.predecessor import Predecessor
+from ocsnap.snapshot.reach import Reach
 from ocsnap.snapshot.scanner import describe, is_same, scan
 from ocsnap.snapshot.signs import Signs, new_suffixes
 from ocsnap.snapshot.statistics import Statistics, Tally
@@ -314,7 +315,8 @@ class _Run:
         try:
             entry = describe(found.name, found.status, at=path, read_ns=self._now_ns())
             if stat.S_ISLNK(found.status.st_mode):
-                entry = msgspec.structs.replace(entry, target=os.readlink(path))
+                with Reach(path) as near:
+                    entry = msgspec.structs.replace(entry, target=os.readlink(near))
         except OSError as error:
             self._leave_out(directory, path, previous, error)
             return []

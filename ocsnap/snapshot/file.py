@@ -11,6 +11,7 @@ import msgspec
 
 from ocsnap.repository.blob import LONGEST_BLOB_BYTES
 from ocsnap.snapshot.delta import NotSimilarError
+from ocsnap.snapshot.reach import Reach
 from ocsnap.snapshot.scanner import describe
 
 if TYPE_CHECKING:
@@ -122,11 +123,12 @@ class FileReader:
 
 
 def _open(path: bytes) -> int:
-    try:
-        # Reading for a backup is no use of the file; only its owner and root may ask for this.
-        return os.open(path, _FLAGS | os.O_NOATIME)
-    except PermissionError:
-        return os.open(path, _FLAGS)
+    with Reach(path) as near:
+        try:
+            # Reading for a backup is no use of the file; only its owner and root may ask for this.
+            return os.open(near, _FLAGS | os.O_NOATIME)
+        except PermissionError:
+            return os.open(near, _FLAGS)
 
 
 def _fill(descriptor: int, buffer: memoryview) -> memoryview:

@@ -6,7 +6,10 @@ import errno
 import hashlib
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+from ocsnap.snapshot.reach import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,48 @@ def create_file(path: bytes) -> int:
         A file descriptor.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(path, flags, 0o600)
+    with Reach(path) as near:
+        return os.open(near, flags, 0o600)
+
+
+def open_again(path: bytes) -> int:
+    """Open a file that was made before, for writing.
+
+    Returns:
+        A file descriptor.
+    """
+    with Reach(path) as near:
+        return os.open(near, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def make_directory(path: bytes) -> None:
+    """Make a directory that only its owner may look into, until it gets its rights."""
+    with Reach(path) as near:
+        os.mkdir(near, 0o700)
+
+
+def make_link(path: bytes, first: bytes) -> bool:
+    """Make a further name of a file.
+
+    Args:
+        path: where nothing stands yet.
+        first: the file; a symbolic link is not followed.
+
+    Returns:
+        Whether there is such a file.
+    """
+    with Reach(first) as near_first, Reach(path) as near:
+        try:
+            os.link(near_first, near, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def remove(path: bytes) -> None:
+    """Remove a file, if it is there."""
+    with Reach(path) as near, suppress(FileNotFoundError):
+        os.unlink(near)
 
 
 def write_at(descriptor: int, data: memoryview, offset: int, *, sparse: bool) -> None:
@@ -64,14 +108,15 @@ def make_special(path: bytes, entry: Entry, *, devices: bool) -> bool:
     Raises:
         OSError: the file system refuses it.
     """
-    if stat.S_ISLNK(entry.mode):
-        os.symlink(entry.target, path)
-    elif stat.S_ISFIFO(entry.mode):
-        os.mkfifo(path, 0o600)
-    elif devices and (stat.S_ISCHR(entry.mode) or stat.S_ISBLK(entry.mode)):
-        os.mknod(path, stat.S_IFMT(entry.mode) | 0o600, entry.device)
-    else:
-        return False
+    with Reach(path) as near:
+        if stat.S_ISLNK(entry.mode):
+            os.symlink(entry.target, near)
+        elif stat.S_ISFIFO(entry.mode):
+            os.mkfifo(near, 0o600)
+        elif devices and (stat.S_ISCHR(entry.mode) or stat.S_ISBLK(entry.mode)):
+            os.mknod(near, stat.S_IFMT(entry.mode) | 0o600, entry.device)
+        else:
+            return False
     return True
 
 
@@ -89,6 +134,13 @@ def dress(at: int | bytes, entry: Entry, *, owners: bool) -> list[str]:
     Raises:
         OSError: the file system fails.
     """
+    if isinstance(at, int):
+        return _dress(at, entry, owners=owners)
+    with Reach(at) as near:
+        return _dress(near, entry, owners=owners)
+
+
+def _dress(at: int | bytes, entry: Entry, *, owners: bool) -> list[str]:
     path = isinstance(at, bytes)
     link = stat.S_ISLNK(entry.mode)
     refused = []
@@ -107,7 +159,7 @@ def dress(at: int | bytes, entry: Entry, *, owners: bool) -> list[str]:
 
 def has_content(path: bytes, content: bytes | None) -> bool:
     """Return whether a file has the content of this SHA-256."""
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - the path is bytes
+    with Reach(path) as near, open(near, "rb", buffering=0) as file:  # noqa: PTH123 - it is bytes
         return hashlib.file_digest(file, "sha256").digest() == content
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SLACK: Final = 2
 _SLACK_ENTRIES: Final = 100_000
 _SLACK_BYTES: Final = GIB
+_LONG_PATHS_BYTES: Final = GIB
 """A tree may have this much more than it should: no restore shall fail for a wrong figure."""
 
 
@@ -30,6 +31,7 @@ class Promise:
         self._root = root
         self._entries = _SLACK * root.files + _SLACK_ENTRIES
         self._bytes = _SLACK * root.size_bytes + _SLACK_BYTES
+        self._path_bytes = _LONG_PATHS_BYTES
 
     def take(self, entry: Entry) -> None:
         """Count an entry.
@@ -48,3 +50,16 @@ class Promise:
                 f"The tree of {self._root.name!r} is far larger than the {self._root.files} entries"
                 f" and {self._root.size_bytes} bytes that its snapshot tells of."
             )
+
+    def take_path(self, path: bytes) -> None:
+        """Count a very long path: paths are kept in memory, and a small tree can be deep.
+
+        Args:
+            path: one that was found in the tree.
+
+        Raises:
+            DamagedError: there are more of them than any folder has.
+        """
+        self._path_bytes -= len(path)
+        if self._path_bytes < 0:
+            raise DamagedError(f"The tree of {self._root.name!r} is deeper than any folder.")

@@ -15,14 +15,26 @@ from ocsnap.monitor import Problem
 from ocsnap.repository import tree
 from ocsnap.repository.reader import unpack
 from ocsnap.snapshot.pack_queue import File, PackQueue, Piece
-from ocsnap.snapshot.placement import FULL, create_file, dress, has_content, make_special, write_at
+from ocsnap.snapshot.placement import (
+    FULL,
+    create_file,
+    dress,
+    has_content,
+    make_directory,
+    make_link,
+    make_special,
+    open_again,
+    remove,
+    write_at,
+)
 from ocsnap.snapshot.promise import Promise
+from ocsnap.snapshot.reach import PATH_BYTES, is_long, takes
 from ocsnap.snapshot.restore_report import RestoreReport
 from ocsnap.snapshot.reuse import take_over
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ocsnap.monitor import Monitor
     from ocsnap.repository.cache import Location
@@ -32,9 +44,6 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.pack_queue import Needs
 
 FETCHERS: Final = 2
-PATH_BYTES: Final = 4096
-"""Linux takes paths of so many bytes, the NUL at their end included (limits.h, PATH_MAX)."""
-
 MOST_PIECES: Final = 100_000
 """So many wait in memory at most."""
 
@@ -157,13 +166,15 @@ class _Restoration:
         promise = Promise(root)
         while waiting:
             path, entry = waiting.pop()
-            os.mkdir(path, 0o700)
+            make_directory(path)
             self._directories.append((path, entry))
             for child in self._listing(path, entry):
                 promise.take(child)
                 child_path = path + b"/" + child.name
                 if len(child_path) >= PATH_BYTES:
-                    self._failed(child_path, "its path is too long; choose a shorter target")
+                    promise.take_path(child_path)
+                if is_long(child_path, child.name) and not takes(child_path):
+                    self._failed(child_path, "its path or name is too long for the target")
                 elif child.is_directory:
                     self.report.files += 1
                     waiting.append((child_path, child))
@@ -178,12 +189,21 @@ class _Restoration:
         else:
             self._specials.append((path, entry))
 
-    def _listing(self, path: bytes, entry: Entry) -> list[Entry]:
-        try:
-            return tree.decode(self._repository.reader.load_all(entry.subtree))
-        except (DamagedError, ObjectMissingError) as error:
-            self._failed(path, f"its listing is lost: {error.message}")
-            return []
+    def _listing(self, path: bytes, entry: Entry) -> Iterator[Entry]:
+        """Yield what a directory has, part by part; of one that is damaged what is left of it."""
+        whole = True
+        after = b""
+        for blob in entry.subtree:
+            try:
+                part = tree.decode_part(self._repository.reader.load(blob), after=after)
+            except (DamagedError, ObjectMissingError) as error:
+                if whole:
+                    self._failed(path, f"its listing is lost: {error.message}")
+                whole = False
+                continue
+            if part:
+                after = part[-1].name
+            yield from part
 
     def _plan_file(self, path: bytes, entry: Entry, old: bytes | None) -> None:
         if entry.links > 1 and self._has_another_name(path, entry):
@@ -298,7 +318,7 @@ class _Restoration:
         with self._lock:
             if file.broken:
                 return
-            descriptor = create_file(file.path) if single else os.open(file.path, os.O_RDWR)
+            descriptor = create_file(file.path) if single else open_again(file.path)
         try:
             sparse = file.entry.sparse
             if sparse and single:
@@ -337,8 +357,7 @@ class _Restoration:
             if file.broken:
                 return
             file.broken = True
-            if os.path.lexists(file.path):
-                os.unlink(file.path)
+            remove(file.path)
         self._failed(file.path, reason)
 
     # -- what comes last ---------------------------------------------------------------------
@@ -357,9 +376,7 @@ class _Restoration:
         self._dress(path, path, entry)
 
     def _link(self, path: bytes, first: bytes) -> None:
-        if os.path.lexists(first):
-            os.link(first, path, follow_symlinks=False)
-        else:
+        if not make_link(path, first):
             self._failed(path, "the file that it is a hard link to is damaged")
 
     def _dress(self, at: int | bytes, path: bytes, entry: Entry) -> None:

@@ -14,7 +14,8 @@ import stat
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from ocsnap.snapshot.placement import create_file, has_content, write_at
+from ocsnap.snapshot.placement import create_file, has_content, remove, write_at
+from ocsnap.snapshot.reach import Reach
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def likeness(entry: Entry, path: bytes | None, *, checksum: bool) -> Likeness:
     if path is None or not entry.size_bytes:
         return Likeness.NONE
     try:
-        found = os.lstat(path)
+        with Reach(path) as near:
+            found = os.lstat(near)
     except OSError:
         return Likeness.NONE
     if not stat.S_ISREG(found.st_mode) or found.st_size != entry.size_bytes:
@@ -82,7 +84,8 @@ def take_over(entry: Entry, old: bytes | None, new: bytes, *, checksum: bool) ->
     if old is None or like is Likeness.NONE:
         return False
     try:
-        source = os.open(old, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with Reach(old) as near:
+            source = os.open(near, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -98,7 +101,7 @@ def take_over(entry: Entry, old: bytes | None, new: bytes, *, checksum: bool) ->
         os.close(source)
     if whole and ((steady and same_inode) or has_content(new, entry.content)):
         return True
-    os.unlink(new)
+    remove(new)
     return False
 
 

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocsnap.repository.tree import Entry
+from ocsnap.snapshot.reach import Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def scan(
         OSError: the directory itself cannot be read.
     """
     found = []
-    with os.scandir(path) as listing:
+    with Reach(path) as near, os.scandir(near) as listing:
         for item in listing:
             if exclusion.matches(folder, item.name):
                 continue
@@ -64,7 +65,7 @@ def scan(
             except FileNotFoundError:
                 continue
             except OSError as error:
-                failed(item.path, error)
+                failed(path + b"/" + item.name, error)
     found.sort(key=_name_of)
     return found
 
@@ -116,6 +117,11 @@ def describe(name: bytes, status: os.stat_result, *, at: int | bytes, read_ns: i
     Raises:
         OSError: the extended attributes cannot be read.
     """
+    if isinstance(at, int):
+        xattrs = _xattrs(at)
+    else:
+        with Reach(at) as near:
+            xattrs = _xattrs(near)
     racy = read_ns - status.st_ctime_ns < RACY_NS
     return Entry(
         name,
@@ -126,7 +132,7 @@ def describe(name: bytes, status: os.stat_result, *, at: int | bytes, read_ns: i
         0 if racy else status.st_ctime_ns,
         status.st_ino,
         links=1 if stat.S_ISDIR(status.st_mode) else status.st_nlink,
-        xattrs=_xattrs(at),
+        xattrs=xattrs,
         device=status.st_rdev,
         sparse=stat.S_ISREG(status.st_mode) and status.st_blocks * 512 < status.st_size,
     )

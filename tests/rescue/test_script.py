@@ -6,6 +6,7 @@ import ast
 import os
 import random
 import runpy
+import shutil
 import socket
 import stat
 import tempfile
@@ -30,6 +31,7 @@ from tests.repository.workshop import PASSPHRASE, Workshop
 from tests.rescue.script import SCRIPT, Machine
 from tests.snapshot.garden import CHANGES, PLANTING, Change, Garden
 from tests.snapshot.likeness import allocated_bytes, differences, portrait
+from tests.snapshot.shaft import dig
 from tests.snapshot.studio import Studio
 
 if TYPE_CHECKING:
@@ -133,6 +135,19 @@ def garden(folder: Path) -> Path:
     (folder / "inside" / "deeper" / "empty").touch(mode=0o4711)
     os.utime(folder / "inside", ns=(1, 1_234_567_890_123_456_789))
     return folder
+
+
+def test_what_lies_deeper_than_any_path_comes_back(
+    studio: Studio, machine: Machine, repository: Path, folder: Path
+):
+    dig(folder).close()
+    studio.backup(folder)
+    told = machine.run("restore", repository, "out")
+    assert told.status == 0, told.out[-2000:]
+    wanted = portrait(folder)
+    found = portrait(machine.folder / "out" / "data")
+    shutil.rmtree(machine.folder / "out")
+    assert differences(wanted, found) == []
 
 
 def test_holes_stay_holes(studio: Studio, machine: Machine, repository: Path, garden: Path):

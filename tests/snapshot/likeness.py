@@ -42,24 +42,24 @@ class Likeness(NamedTuple):
 
 
 def portrait(folder: Path | bytes) -> dict[bytes, Likeness]:
-    """Look at everything in a folder, itself included, by relative path."""
+    """Look at everything in a folder, itself included, by relative path, however deep it lies."""
     root = os.fsencode(folder)
-    statuses: dict[bytes, os.stat_result] = {b"": os.lstat(root)}
-    for parent, folders, files in os.walk(root):
-        for name in (*folders, *files):
-            path = parent + b"/" + name
-            statuses[path[len(root) + 1 :]] = os.lstat(path)
+    found = {b"": _likeness(root, os.lstat(root))}
     twins: defaultdict[tuple[int, int], set[bytes]] = defaultdict(set)
-    for name, status in statuses.items():
-        if stat.S_ISREG(status.st_mode):
-            twins[status.st_dev, status.st_ino].add(name)
-    return {
-        name: _likeness(root + b"/" + name, status, twins[status.st_dev, status.st_ino])
-        for name, status in statuses.items()
-    }
+    for parent, folders, files, descriptor in os.fwalk(root):
+        for name in (*folders, *files):
+            status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            path = (parent + b"/" + name)[len(root) + 1 :]
+            found[path] = _likeness(b"/proc/self/fd/%d/%b" % (descriptor, name), status)
+            if stat.S_ISREG(status.st_mode):
+                twins[status.st_dev, status.st_ino].add(path)
+    for names in twins.values():
+        for path in names:
+            found[path] = found[path]._replace(twins=frozenset(names))
+    return found
 
 
-def _likeness(path: bytes, status: os.stat_result, twins: set[bytes]) -> Likeness:
+def _likeness(path: bytes, status: os.stat_result) -> Likeness:
     mode = status.st_mode
     return Likeness(
         kind=stat.S_IFMT(mode),
@@ -70,7 +70,7 @@ def _likeness(path: bytes, status: os.stat_result, twins: set[bytes]) -> Likenes
         content=_digest(path) if stat.S_ISREG(mode) else "",
         target=os.readlink(path) if stat.S_ISLNK(mode) else b"",
         xattrs=_xattrs(path),
-        twins=frozenset(twins),
+        twins=frozenset(),
         device=status.st_rdev,
     )
 

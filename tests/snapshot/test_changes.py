@@ -7,7 +7,6 @@ import random
 import shutil
 import stat
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -306,27 +305,6 @@ def test_a_deep_folder(studio: Studio, folder: Path, tmp_path: Path):
     (deep / "file").write_text("at the bottom")
     (folder / "empty").mkdir()
     assert_comes_back(studio, studio.backup(folder), folder, tmp_path / "t")
-
-
-def test_a_folder_deeper_than_any_path_is_told_and_costs_nothing_else(
-    studio: Studio, folder: Path, tmp_path: Path
-):
-    """Beyond PATH_MAX, where only programs get that go down step by step."""
-    (folder / "file").write_text("beside it")
-    descriptor = os.open(folder, os.O_RDONLY)
-    for _ in range(25):
-        os.mkdir("d" * 200, dir_fd=descriptor)
-        below = os.open("d" * 200, os.O_RDONLY, dir_fd=descriptor)
-        os.close(descriptor)
-        descriptor = below
-    os.close(descriptor)
-    backup = studio.backup(folder)
-    (problem,) = backup.monitor.problems
-    assert problem.reason == "File name too long"
-    assert backup.statistics.errors == 1
-    assert studio.restore(backup.stored, tmp_path / "t").failed == []
-    assert (tmp_path / "t" / "file").read_text() == "beside it"
-    subprocess.run(["rm", "-rf", str(folder)], check=True)  # which pytest could not
 
 
 def test_access_lists_and_inherited_groups_come_back(studio: Studio, folder: Path, tmp_path: Path):

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
+from ocsnap.errors import DamagedError
 from ocsnap.monitor import SilentMonitor
 from ocsnap.repository import tree
 from ocsnap.repository.blob import BlobKind, blob_id
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.repository.tree import Entry, Extent
 from ocsnap.snapshot import restorer
+from ocsnap.snapshot.promise import Promise
+from ocsnap.snapshot.reach import LONGEST_BYTES
 from ocsnap.snapshot.restorer import Placement, Restorer
+from ocsnap.units import GIB
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from ocsnap.repository.repository import Repository
     from ocsnap.snapshot.restore_report import RestoreReport
@@ -191,18 +195,41 @@ def test_several_roots_one_inside_the_other(studio: Studio, tmp_path: Path):
     assert (target / "u1").stat().st_mtime_ns == 5 * 10**17
 
 
-def test_a_path_that_is_too_long_here_costs_no_other_file(studio: Studio, tmp_path: Path):
-    """What was just short enough where it was need not be where it is restored to."""
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_name_that_is_too_long_here_costs_no_other_file(
+    studio: Studio, tmp_path: Path, *, deep: bool
+):
+    """What a file system takes where names are counted in letters, others do not."""
     with studio.workshop.opened() as repository:
-        inner = folder(repository, [file(repository, b"f" * 200, b"1")], b"d" * 200)
-        for _ in range(19):
+        long = [file(repository, b"f" * 300, b"1"), folder(repository, [], b"g" * 5000)]
+        inner = folder(repository, [*long, file(repository, b"short", b"2")], b"d" * 200)
+        for _ in range(30 if deep else 0):
             inner = folder(repository, [inner, file(repository, b"beside", b"2")], b"d" * 200)
         whole = folder(repository, [inner, file(repository, b"short", b"3")])
         report, monitor = restore(repository, whole, tmp_path / "t")
     assert (tmp_path / "t" / "short").read_bytes() == b"3"
-    (problem,) = monitor.problems
-    assert "too long" in problem.reason
-    assert report.failed == [problem.subject]
+    assert len(report.failed) == 2
+    assert report.failed == [problem.subject for problem in monitor.problems]
+    assert all("too long" in problem.reason for problem in monitor.problems)
+    shutil.rmtree(tmp_path / "t")
+
+
+def test_paths_that_would_fill_the_memory_are_refused(studio: Studio, tmp_path: Path):
+    """Folders that list one another make many long paths out of little."""
+    with studio.workshop.opened() as repository:
+        inner = folder(repository, [], b"d" * 200)
+        for _ in range(330):
+            inner = folder(repository, [inner], b"d" * 200)
+        whole = folder(repository, [inner])
+        report, _ = restore(repository, whole, tmp_path / "t")
+        (failed,) = report.failed
+        assert LONGEST_BYTES < len(failed) < LONGEST_BYTES + 1000
+        shutil.rmtree(tmp_path / "t")
+        promise = Promise(Root(kind=RootKind.DATA, name="data", path=b"/data", entry=whole))
+        for _ in range(GIB // len(failed)):
+            promise.take_path(os.fsencode(failed))
+        with pytest.raises(DamagedError):
+            promise.take_path(os.fsencode(failed))
 
 
 def test_no_pack_is_fetched_twice_though_not_all_pieces_fit_into_memory(

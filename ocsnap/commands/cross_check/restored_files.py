@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ocsnap.commands.cross_check.book import Kind, Present
 from ocsnap.commands.cross_check.side import ContentPlace
 from ocsnap.owncloud import checksums
+from ocsnap.snapshot.reach import Reach
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class RestoredFiles:
             waiting = [b""]
             while waiting:
                 below = waiting.pop()
-                with os.scandir(os.path.join(folder, below)) as listing:
+                with Reach(os.path.join(folder, below)) as near, os.scandir(near) as listing:
                     for entry in listing:
                         path = below + entry.name
                         if os.path.join(folder, path) in places:
@@ -97,6 +98,6 @@ def _present(number: int, path: bytes, found: os.stat_result, content: bytes) ->
 
 
 def _chunks(path: bytes) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+    with Reach(path) as near, open(near, "rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

@@ -9,6 +9,7 @@ import msgspec
 
 from ocsnap.errors import DamagedError, ObjectMissingError
 from ocsnap.repository import tree
+from ocsnap.snapshot.reach import Reach
 from ocsnap.snapshot.reuse import Likeness, likeness
 from ocsnap.storage.prices import load_prices
 from ocsnap.units import MIB
@@ -180,7 +181,7 @@ def _names(folder: bytes | None) -> set[bytes]:
     if folder is None:
         return set()
     try:
-        with os.scandir(folder) as listing:
+        with Reach(folder) as near, os.scandir(near) as listing:
             return {entry.name for entry in listing}
     except OSError:
         return set()

@@ -73,6 +73,8 @@ HOLE_BYTES = 64 * 1024
 SHA256_DIGITS = 64
 SPARE_ENTRIES = 10_000
 TRAILER_MAGIC = b"ocsnapP1"
+NEAR_BYTES = os.pathconf("/", "PC_PATH_MAX") - 300
+LONGEST_PATH_BYTES = 64 * 1024
 KINDS = ("packs", "meta")
 REFUSALS = (
     *(errno.ENOTSUP, errno.ENOSYS, errno.EPERM, errno.EACCES, errno.EINVAL),
@@ -546,6 +548,43 @@ def is_below(path: bytes, folder: bytes) -> bool:
     return not folder or path == folder or path.startswith(folder + b"/")
 
 
+# -- paths that are longer than the system takes ---------------------------------------------------
+
+
+class Near:
+    """A path that the system takes: a very long one is gone down, and named from down there."""
+
+    def __init__(self, path: bytes) -> None:
+        """Take an absolute path."""
+        self.path = path
+        self.home = -1
+
+    def __enter__(self) -> bytes:
+        """Go there, if that is needed."""
+        if len(self.path) < NEAR_BYTES:
+            return self.path
+        self.home = os.open(".", os.O_RDONLY)
+        rest = self.path
+        try:
+            while len(rest) >= NEAR_BYTES:
+                step = rest.rfind(b"/", 1, NEAR_BYTES)
+                if step < 0:
+                    raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+                os.chdir(rest[:step])
+                rest = rest[step + 1 :]
+        except OSError:
+            self.__exit__()
+            raise
+        return rest
+
+    def __exit__(self, *_: object) -> None:
+        """Go back."""
+        if self.home >= 0:
+            os.fchdir(self.home)
+            os.close(self.home)
+            self.home = -1
+
+
 # -- restoring -------------------------------------------------------------------------------------
 
 
@@ -605,7 +644,11 @@ class Restore:
         while above:
             place, entry = above.pop()
             path = self.target + b"/" + place
-            os.mkdir(path, 0o700)
+            if len(path) > LONGEST_PATH_BYTES:
+                self.fail(path, "it lies too deep")
+                continue
+            with Near(path) as near:
+                os.mkdir(near, 0o700)
             self.directories.append((path, entry))
             try:
                 children = self.repository.listing(entry)
@@ -660,7 +703,8 @@ class Restore:
     def create(self, path: bytes) -> BinaryIO:
         """Make a new file; nothing that stands there is ever written to."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        return os.fdopen(os.open(path, flags, 0o600), "r+b")
+        with Near(path) as near:
+            return os.fdopen(os.open(near, flags, 0o600), "r+b")
 
     def write_contents(self) -> None:
         """Write all that was planned; each pack is read once for all files."""
@@ -684,7 +728,7 @@ class Restore:
         if data is None:
             self.give_up(file, "a part of its content is damaged")
             return
-        with open(file.path, "r+b") as made:
+        with Near(file.path) as near, open(near, "r+b") as made:
             for start in range(0, len(data), HOLE_BYTES):
                 part = data[start : start + HOLE_BYTES]
                 if any(part) or not file.entry["sparse"]:
@@ -698,7 +742,7 @@ class Restore:
         """Compare a file with its SHA-256, and give it its owner, mode and times."""
         if file.entry["extents"]:
             digest = hashlib.sha256()
-            with open(file.path, "rb") as made:
+            with Near(file.path) as near, open(near, "rb") as made:
                 for chunk in iter(lambda: made.read(1 << 20), b""):
                     digest.update(chunk)
             if digest.digest() != file.entry["content"]:
@@ -711,7 +755,8 @@ class Restore:
         """Remove what there is of a file: half a file is worse than none."""
         if file.missing >= 0:
             file.missing = -1
-            os.unlink(file.path)
+            with Near(file.path) as near:
+                os.unlink(near)
             self.fail(file.path, reason)
 
     def fail(self, path: bytes, reason: str) -> None:
@@ -721,42 +766,57 @@ class Restore:
 
     def make_special(self, path: bytes, entry: Entry) -> None:
         """Make a symbolic link or a named pipe; sockets and devices are left out."""
-        if stat.S_ISLNK(entry["mode"]):
-            os.symlink(entry["target"], path)
-        elif stat.S_ISFIFO(entry["mode"]):
-            os.mkfifo(path, 0o600)
-        else:
-            self.left_out.append(path)
-            say(f"Left out, a socket or a device: {os.fsdecode(path)}")
-            return
+        with Near(path) as near:
+            if stat.S_ISLNK(entry["mode"]):
+                os.symlink(entry["target"], near)
+            elif stat.S_ISFIFO(entry["mode"]):
+                os.mkfifo(near, 0o600)
+            else:
+                self.left_out.append(path)
+                say(f"Left out, a socket or a device: {os.fsdecode(path)}")
+                return
         self.dress(path, entry)
 
     def link(self, path: bytes, first: bytes) -> None:
         """Make a further name of a file."""
-        if os.path.lexists(first):
-            os.link(first, path, follow_symlinks=False)
-        else:
-            self.fail(path, "the file that it is a hard link to is damaged")
+        with Near(first) as old:
+            there = os.path.lexists(old)
+            beside = os.open(".", os.O_RDONLY)
+        try:
+            if there:
+                with Near(path) as new:
+                    os.link(old, new, src_dir_fd=beside, follow_symlinks=False)
+            else:
+                self.fail(path, "the file that it is a hard link to is damaged")
+        finally:
+            os.close(beside)
 
     def dress(self, path: bytes, entry: Entry) -> None:
         """Give owner, attributes, mode and times, in the order in which none undoes another."""
-        if self.owners:
-            self.attempt("owner", path, os.chown, entry["uid"], entry["gid"])
-        for name, value in entry["xattrs"]:
-            self.attempt(f"attribute {os.fsdecode(name)}", path, os.setxattr, name, value)
-        if not stat.S_ISLNK(entry["mode"]):
-            os.chmod(path, stat.S_IMODE(entry["mode"]))
-        os.utime(path, ns=(entry["mtime_ns"], entry["mtime_ns"]), follow_symlinks=False)
-
-    def attempt(self, what: str, path: bytes, change: Any, *arguments: Any) -> None:  # noqa: ANN401
-        """Try what not every file system takes; say so once."""
-        try:
-            change(path, *arguments, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in REFUSALS:
-                raise
+        refused = []
+        with Near(path) as near:
+            if self.owners and not accepted(near, os.chown, entry["uid"], entry["gid"]):
+                refused.append("owner")
+            for name, value in entry["xattrs"]:
+                if not accepted(near, os.setxattr, name, value):
+                    refused.append(f"attribute {os.fsdecode(name)}")
+            if not stat.S_ISLNK(entry["mode"]):
+                os.chmod(near, stat.S_IMODE(entry["mode"]))
+            os.utime(near, ns=(entry["mtime_ns"], entry["mtime_ns"]), follow_symlinks=False)
+        for what in refused:
             if self.refused.setdefault(what, path) is path:
                 say(f"{os.fsdecode(path)}: its {what} cannot be set here; others are not told.")
+
+
+def accepted(path: bytes, change: Any, *arguments: Any) -> bool:  # noqa: ANN401
+    """Try what not every file system takes."""
+    try:
+        change(path, *arguments, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        return False
+    return True
 
 
 # -- commands --------------------------------------------------------------------------------------
