@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+# As pip does with what it copies: where Python may keep no bytecode, each start would compile anew.
+COMPILE := $(BIN)/python -m compileall -q ocsnap
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # What ocsnap itself calls, and what the demo's small ownCloud is made of.
 RUNTIME_PACKAGES := gnupg librsync2
@@ -35,6 +37,7 @@ demo: ## Back up, destroy and restore a small ownCloud before your eyes
 .PHONY: test
 test: $(VENV)/development ## Install the test servers and run all tests
 	@tests/servers/install.sh
+	@$(COMPILE)
 	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 .PHONY: kills
@@ -172,6 +175,7 @@ $(VENV)/runtime: requirements.txt requirements-build.txt pyproject.toml setup.py
 	@echo "==> Python packages: installing requirements.txt and ocsnap into $(VENV)"
 	@$(PIP) install --quiet --require-hashes --requirement requirements.txt --requirement requirements-build.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/development: $(VENV)/runtime requirements-dev.txt

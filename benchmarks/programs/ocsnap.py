@@ -6,14 +6,14 @@ It freezes nothing and trusts no etags here: the others know nothing of either.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ocsnap
 from benchmarks.programs.program import Command
 from tests.servers.ocsnap_settings import toml, usual_settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from benchmarks.programs.program import Place
 
 
@@ -36,14 +36,18 @@ class Ocsnap:
         return self._place.bucket_folder
 
     def prepare(self) -> list[Command]:
-        """Write the configuration; the first backup makes the repository."""
+        """Write the configuration; the first backup makes the repository.
+
+        Returns:
+            What compiles the modules, as pip does with what it installs.
+        """
         place = self._place
         settings = usual_settings(place.folder, place.site)
         settings["repository"] = self._storage()
         settings["scan"] = {"trust_etags": "never"}
         self._config.touch(mode=0o600)
         self._config.write_text(toml(settings))
-        return []
+        return [Command((sys.executable, "-m", "compileall", "-q", Path(ocsnap.__file__).parent))]
 
     def _storage(self) -> dict[str, object]:
         place = self._place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 import traceback
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -23,6 +25,9 @@ from ocsnap.errors import ExitStatus, OcsnapError
 
 if TYPE_CHECKING:
     from types import FrameType
+
+_GARBAGE_OBJECTS: Final = 20_000
+"""How many objects more than before make Python look for those that hold only each other."""
 
 _SHARED: Final = frozenset({"--json", "-q", "--quiet", "-v", "--verbose"})
 _SHARED_WITH_VALUE: Final = frozenset(
@@ -39,6 +44,36 @@ _SHARED_WITH_VALUE: Final = frozenset(
         "--state-dir",
     }
 )
+
+_MODULES: Final = {
+    "backup": "backup",
+    "restore": "restore",
+    "verify": "verify",
+    "drill": "drill",
+    "snapshots": "snapshots",
+    "ls": "browse.ls",
+    "find": "browse.find",
+    "diff": "browse.diff",
+    "cat": "browse.cat",
+    "mount": "mount",
+    "prune": "prune",
+    "pin": "pin",
+    "unpin": "pin",
+    "stats": "stats",
+    "cost": "cost",
+    "repair": "repair",
+    "report": "report",
+    "acknowledge": "acknowledge",
+    "notify": "notify",
+    "unlock": "unlock",
+    "status": "status",
+    "init": "setup.init",
+    "doctor": "setup.doctor",
+    "recovery-sheet": "setup.recovery_sheet",
+    "schedule": "setup.schedule",
+    "completion": "completion",
+}
+"""Which module adds which command, in the order of `--help`."""
 
 app = typer.Typer(
     name="ocsnap",
@@ -126,64 +161,35 @@ def global_options(  # noqa: PLR0913 - one parameter for each option
     context.obj = GlobalOptions(config=config, json=json, verbosity=verbosity, bare=bare)
 
 
-@cache
-def register_commands() -> typer.Typer:
-    """Add all commands, once.
+def register_commands(only: str = "") -> typer.Typer:
+    """Add the commands, each once.
+
+    Args:
+        only: a command; all are added where there is none of this name. A tenth of a second goes
+            into those that are not called.
 
     Returns:
-        The program with all of its commands.
+        The program with its commands.
     """
-    from ocsnap.cli import (  # noqa: PLC0415 - they import app
-        acknowledge,
-        backup,
-        completion,
-        cost,
-        drill,
-        mount,
-        notify,
-        pin,
-        prune,
-        repair,
-        report,
-        restore,
-        snapshots,
-        stats,
-        status,
-        unlock,
-        verify,
-    )
-    from ocsnap.cli.browse import cat, diff, find, ls  # noqa: PLC0415 - the same
-    from ocsnap.cli.setup import doctor, init, recovery_sheet, schedule  # noqa: PLC0415 - the same
-
-    for module in (
-        backup,
-        restore,
-        verify,
-        drill,
-        snapshots,
-        ls,
-        find,
-        diff,
-        cat,
-        mount,
-        prune,
-        pin,
-        stats,
-        cost,
-        repair,
-        report,
-        acknowledge,
-        notify,
-        unlock,
-        status,
-        init,
-        doctor,
-        recovery_sheet,
-        schedule,
-        completion,
-    ):
-        module.register(app)
+    for module in [_MODULES[only]] if only in _MODULES else _MODULES.values():
+        _register(module)
     return app
+
+
+@cache
+def _register(module: str) -> None:
+    import_module(f"ocsnap.cli.{module}").register(app)
+
+
+def named_command(arguments: list[str]) -> str:
+    """Return the word of a command line that names the command, empty where there is none."""
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument in _SHARED_WITH_VALUE or argument in {"-c", "--config"}:
+            next(waiting, None)
+        elif not argument.startswith("-"):
+            return argument
+    return ""
 
 
 def run(arguments: list[str]) -> int:
@@ -260,5 +266,6 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal or a locale that has not all characters of users' names stops nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
-    register_commands()
+    gc.set_threshold(_GARBAGE_OBJECTS)
+    register_commands(named_command(sys.argv[1:]))
     sys.exit(run(sys.argv[1:]))

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError
 
 from ocsnap.config import read_private
 from ocsnap.errors import ConfigError
+from ocsnap.storage.s3_models import new_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,10 @@ def make_client(config: RepositoryConfig, *, amazon: bool) -> S3Client:
     """
     try:
         session = boto3.session.Session(
-            region_name=config.region, profile_name=config.profile, **_key(config)
+            botocore_session=new_session(),
+            region_name=config.region,
+            profile_name=config.profile,
+            **_key(config),
         )
         client: Any = session.client(
             "s3",

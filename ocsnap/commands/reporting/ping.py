@@ -6,8 +6,6 @@ beginning, `<url>/<exit status>` at the end, the report as the body (healthcheck
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -77,6 +75,10 @@ class Ping:
         """Send it; return why that failed, None if it did not."""
         if self._place is None:
             return None
+        # It takes longer to import than all else that a run without a watcher does here.
+        import urllib.error  # noqa: PLC0415 - as above
+        import urllib.request  # noqa: PLC0415 - as above
+
         try:
             url = _url(self._place)
             request = urllib.request.Request(  # noqa: S310 - the scheme is checked
