@@ -110,7 +110,7 @@ def cost(context: Context) -> Cost:
     """
     config = context.config.repository
     prices = load_prices()
-    billed = config.url.startswith("s3://")
+    billed = config.is_s3
     with closing(connect(context, reads_only=True).repository) as repository:
         context.monitor.step("Asking the storage for all objects")
         places = {info.name: _place(info, billed=billed) for info in repository.storage.list()}

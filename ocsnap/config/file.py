@@ -188,7 +188,7 @@ def _check_object_lock(repository: RepositoryConfig, source: str) -> None:
             f"{source}: repository.object_lock_mode and object_lock_days belong together.",
             hint="Set both, or none.",
         )
-    if mode is not None and not repository.url.startswith("s3://"):
+    if mode is not None and not repository.is_s3:
         raise ConfigError(
             f"{source}: repository.object_lock_mode: only objects in S3 can be locked.",
             hint="Take it and object_lock_days away.",

@@ -83,6 +83,11 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
     limit_upload: Text | None = None
     limit_download: Text | None = None
 
+    @property
+    def is_s3(self) -> bool:
+        """Whether it is an S3 store, which sends bills, and no disk."""
+        return self.url.startswith("s3://")
+
 
 class EncryptionConfig(Section, frozen=True, kw_only=True):
     """What the backups are locked with: a passphrase, or the public keys of recipients.

@@ -53,7 +53,7 @@ def _open_backend(config: RepositoryConfig, clock: Clock) -> Storage:
                 hint="Take them out, or set the limit where the disk is connected.",
             )
         return LocalStorage(Path(path))
-    if config.url.startswith("s3://"):
+    if config.is_s3:
         return _open_s3(config, clock)
     raise ConfigError(
         f"repository.url: {config.url!r} is no place for backups.",

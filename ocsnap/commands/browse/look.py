@@ -55,7 +55,7 @@ class Look:
             root: the root that they are in.
             entries: they.
         """
-        billed = self.context.config.repository.url.startswith("s3://")
+        billed = self.context.config.repository.is_s3
         estimator = Estimator(self.repository, checksum=False, billed=billed)
         return estimator.estimate([Placement(part_of(root, entry), b"") for entry in entries])
 

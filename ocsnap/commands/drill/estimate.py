@@ -26,7 +26,7 @@ def estimate(context: Context, snapshot: str) -> Estimate:
     Raises:
         OcsnapError: no snapshot, or no repository.
     """
-    billed = context.config.repository.url.startswith("s3://")
+    billed = context.config.repository.is_s3
     with look(context, locked=True) as opened:
         stored = opened.choose(snapshot)
         layout = layout_elsewhere(stored.snapshot, frozenset(Part), Path("/nowhere"))

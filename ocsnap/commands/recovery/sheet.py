@@ -102,7 +102,7 @@ def make_sheet(context: Context) -> Sheet:
 def _place(config: Config) -> Iterator[str]:
     repository = config.repository
     yield repository.url
-    if repository.url.startswith("s3://"):
+    if repository.is_s3:
         yield f"Store:  {repository.endpoint or 'Amazon S3'}, region {repository.region}"
         yield f"Key id: {repository.access_key_id or 'found by boto3, see ~/.aws'}"
         yield "Its secret is not on this paper: ____________________________________"
@@ -136,7 +136,7 @@ def _options(config: Config) -> Iterator[str]:
     """Yield what stands for the configuration file on a machine that has none."""
     repository = config.repository
     yield f"--repository {repository.url}"
-    if repository.url.startswith("s3://"):
+    if repository.is_s3:
         yield f"--region {repository.region}"
         if repository.endpoint:
             yield f"--endpoint {repository.endpoint}"
@@ -162,7 +162,7 @@ def _tables(config: Config) -> Tables:
     """Return the least configuration that a restore works with."""
     repository = config.repository
     place: dict[str, object] = {"url": repository.url}
-    if repository.url.startswith("s3://"):
+    if repository.is_s3:
         place["region"] = repository.region
         if repository.endpoint:
             place["endpoint"] = repository.endpoint

@@ -143,10 +143,6 @@ class _Restore:
         return self._outcome(plan, built, switchover.journal, end, clock.monotonic() - began)
 
     @property
-    def _is_billed(self) -> bool:
-        return self.context.config.repository.url.startswith("s3://")
-
-    @property
     def snapshot(self) -> Snapshot:
         return self.stored.snapshot
 
@@ -200,7 +196,9 @@ class _Restore:
             replaced.append(f"database {self.options.database_name}")
         self.context.monitor.step("Comparing with what stands there")
         estimator = Estimator(
-            self.repository, checksum=self.options.checksum, billed=self._is_billed
+            self.repository,
+            checksum=self.options.checksum,
+            billed=self.context.config.repository.is_s3,
         )
         placements = list(layout.placements)
         dump = database_root(roots_of(self.snapshot, self.options.parts))
