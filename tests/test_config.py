@@ -243,8 +243,8 @@ def test_a_place_that_is_one_is_taken(url: str):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({}, "owncloud: missing."),
-        ({"owncloud": {}}, "owncloud.root: missing."),
+        ({}, "says nothing at all. `ocsnap init --force` writes a new file;"),
+        ({"owncloud": {}}, "owncloud.root: missing. `ocsnap init --force` writes"),
         ({"owncloud": "/x"}, "owncloud: must be a table, [owncloud]."),
         ({"owncloud": [{"root": "/x"}]}, "owncloud: must be a table, [owncloud]."),
         ({**SMALLEST, "restore": {}}, "restore: unknown key. Known are: owncloud, repository,"),
@@ -260,7 +260,13 @@ def test_what_is_missing_or_too_much_is_named(document: dict[str, Any], message:
     [
         (b"[owncloud]\nroot = \n", "is not TOML: Invalid value (at line 2, column 8)."),
         (b"[owncloud]\nroot = '\xff'\n", "is not UTF-8 text, from byte 19 on."),
-        (b"", "owncloud: missing."),
+        (
+            b"",
+            (
+                "says nothing at all. `ocsnap init --force` writes a new file; config.sample.toml "
+                "explains each key."
+            ),
+        ),
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, content: bytes, message: str):

@@ -27,6 +27,9 @@ def acknowledge(
         list[str], typer.Argument(help="IDs of snapshots that raised an alarm.", show_default=False)
     ],
     reason: Annotated[str, typer.Option("--reason", help="Why all is well, for later.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only say which alarms these are.")
+    ] = False,
 ) -> int:
     """Say that somebody has looked at a snapshot's alarms and that all is well.
 
@@ -43,20 +46,19 @@ def acknowledge(
 
     options = context.obj
     with session(options) as world:
-        done = run(world, snapshot, reason=reason)
+        done = run(world, snapshot, reason=reason, dry_run=dry_run)
     if options.json:
-        print_json(
-            {"acknowledged": [{"id": each.id, "alarms": each.snapshot.alarms} for each in done]}
-        )
+        found = [{"id": each.id, "alarms": each.snapshot.alarms} for each in done]
+        print_json({"acknowledged": found, "dry_run": dry_run})
     else:
-        print_text("\n".join(_lines(done)))
+        print_text("\n".join(_lines(done, dry_run=dry_run)))
     return int(ExitStatus.OK)
 
 
-def _lines(done: Sequence[StoredSnapshot]) -> Iterator[str]:
+def _lines(done: Sequence[StoredSnapshot], *, dry_run: bool) -> Iterator[str]:
     if not done:
         yield "All of them had been acknowledged before."
     for stored in done:
-        yield f"Acknowledged {stored.short_id}:"
+        yield f"{'Would acknowledge' if dry_run else 'Acknowledged'} {stored.short_id}:"
         for alarm in stored.snapshot.alarms:
             yield f"  {alarm.text}"

@@ -15,6 +15,7 @@ from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
+from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
     from ocsnap.cli.options import GlobalOptions
@@ -57,6 +58,10 @@ def backup(
             metavar="AGE",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", "-n", help="Only say what is new, and what it takes and costs."),
+    ] = False,
 ) -> int:
     """Make a snapshot: freeze ownCloud, dump its database, store what changed, lift the freeze.
 
@@ -67,6 +72,8 @@ def backup(
     Examples:
 
         ocsnap backup
+
+        ocsnap backup --dry-run
 
         ocsnap backup --detach
 
@@ -86,6 +93,10 @@ def backup(
         snapshot_cleanup_command=tuple(shlex.split(snapshot_cleanup_command or "")),
         snapshot_path=snapshot_path,
     )
+    if dry_run:
+        if detach or if_older_than is not None:
+            raise typer.BadParameter("--dry-run goes without --detach and --if-older-than.")
+        return _foresee(options, wanted)
     if detach:
         arguments = _arguments(options, wanted, if_older_than)
         return start_detached(options, "backup", arguments)
@@ -101,6 +112,19 @@ def backup(
     elif options.verbosity is not Verbosity.QUIET or done.status:
         print_text(_text(report))
     return int(done.status)
+
+
+def _foresee(options: GlobalOptions, wanted: BackupOptions) -> int:
+    from ocsnap.cli.forecast_text import forecast_lines  # noqa: PLC0415 - see session
+    from ocsnap.commands.backup.forecast import forecast  # noqa: PLC0415 - see session
+
+    with session(options) as world:
+        foreseen = forecast(world, wanted)
+    if options.json:
+        print_json({"dry_run": True, "forecast": foreseen})
+    else:
+        print_text("\n".join(forecast_lines(foreseen)))
+    return int(ExitStatus.OK)
 
 
 def _told(report: BackupReport) -> Told:

@@ -14,6 +14,8 @@ _Snapshot = Annotated[
     str, typer.Argument(help="Which: the first digits of its id, a time, or latest.")
 ]
 
+_DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say which it is.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -21,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("unpin")(unpin)
 
 
-def pin(context: typer.Context, snapshot: _Snapshot) -> int:
+def pin(context: typer.Context, snapshot: _Snapshot, dry_run: _DryRun = False) -> int:
     """Let a snapshot stay, whatever the rules of prune say.
 
     Examples:
@@ -34,15 +36,17 @@ def pin(context: typer.Context, snapshot: _Snapshot) -> int:
 
     options = context.obj
     with session(options) as world:
-        found, new = run(world, snapshot)
+        found, new = run(world, snapshot, dry_run=dry_run)
     if options.json:
-        print_json({"snapshot": found, "pinned": True, "changed": new})
+        print_json({"snapshot": found, "pinned": True, "changed": new, "dry_run": dry_run})
+    elif dry_run and new:
+        print_text(f"Would pin {found[:8]}. Nothing was done.")
     else:
         print_text(f"{found[:8]} is pinned{'' if new else ' already'}.")
     return int(ExitStatus.OK)
 
 
-def unpin(context: typer.Context, snapshot: _Snapshot) -> int:
+def unpin(context: typer.Context, snapshot: _Snapshot, dry_run: _DryRun = False) -> int:
     """Leave a snapshot to the rules of prune again; the key must be allowed to delete.
 
     Example:
@@ -53,9 +57,12 @@ def unpin(context: typer.Context, snapshot: _Snapshot) -> int:
 
     options = context.obj
     with session(options) as world:
-        found, was_pinned = run(world, snapshot)
+        found, was_pinned = run(world, snapshot, dry_run=dry_run)
     if options.json:
-        print_json({"snapshot": found, "pinned": False, "changed": was_pinned})
+        told = {"snapshot": found, "pinned": False, "changed": was_pinned, "dry_run": dry_run}
+        print_json(told)
+    elif dry_run and was_pinned:
+        print_text(f"Would leave {found[:8]} to the rules again. Nothing was done.")
     else:
         print_text(f"{found[:8]} is {'no longer' if was_pinned else 'not'} pinned.")
     return int(ExitStatus.OK)

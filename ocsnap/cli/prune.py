@@ -144,6 +144,7 @@ def prune_lines(report: PruneReport) -> Iterator[str]:
     if report.waiting_packs:
         size = units.size(report.waiting_bytes)
         yield f"{report.waiting_packs} packs, {size}, are marked and go later."
+    yield from _cost_lines(report)
     for who in report.waits_for:
         yield f"At work on the repository: {who}."
     yield from _in_the_way(report)
@@ -152,6 +153,17 @@ def prune_lines(report: PruneReport) -> Iterator[str]:
             f"{report.requests} requests, {units.size(report.got_bytes)} read, "
             f"{units.size(report.put_bytes)} written; "
             f"the repository has {units.size(report.repository_bytes)}."
+        )
+
+
+def _cost_lines(report: PruneReport) -> Iterator[str]:
+    if report.dry_run and report.repacked_packs:
+        seconds = max(round(report.foreseen_seconds), 1)
+        yield f"About {units.duration(seconds)} to copy what is repacked."
+    if report.prices_of:
+        yield (
+            f"About ${report.dollars:.2f} for fetching, and ${report.freed_dollars:.2f} a month "
+            f"less for keeping ({report.prices_of})."
         )
 
 

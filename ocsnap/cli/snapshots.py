@@ -13,6 +13,8 @@ from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from ocsnap.repository.snapshot import StoredSnapshot
 
 
@@ -38,22 +40,28 @@ def snapshots(context: typer.Context) -> int:
     elif not found:
         print_text("There is no snapshot yet.")
     else:
-        print_text("\n".join([_HEAD, *(_line(stored, waiting) for stored in found)]))
+        print_text("\n".join(_lines(found, waiting)))
     return int(ExitStatus.OK)
 
 
-_HEAD = (
-    f"{'ID':<10}{'Time':<21}{'Host':<20}{'ownCloud':<12}"
-    f"{'Files':>9}{'Size':>10}{'Errors':>8}  Alarms"
-)
+def _lines(found: Sequence[StoredSnapshot], waiting: frozenset[str]) -> Iterator[str]:
+    roots = {stored.snapshot.owncloud.root for stored in found}
+    # Where it is always the same it is known.
+    width = max(map(len, roots)) + 2 if len(roots) > 1 else 0
+    yield (
+        f"{'ID':<10}{'Time':<21}{'Host':<20}{'Folder' if width else '':<{width}}{'ownCloud':<12}"
+        f"{'Files':>9}{'Size':>10}{'Errors':>8}  Alarms"
+    )
+    yield from (_line(stored, waiting, width) for stored in found)
 
 
-def _line(stored: StoredSnapshot, waiting: frozenset[str]) -> str:
+def _line(stored: StoredSnapshot, waiting: frozenset[str], root_width: int) -> str:
     snapshot = stored.snapshot
     moment = datetime.fromtimestamp(snapshot.started, UTC).astimezone()
+    root = snapshot.owncloud.root if root_width else ""
     return (
         f"{stored.short_id:<10}{moment:%Y-%m-%d %H:%M:%S}  {snapshot.host:<20}"
-        f"{snapshot.owncloud.version:<12}{snapshot.files:>9}"
+        f"{root:<{root_width}}{snapshot.owncloud.version:<12}{snapshot.files:>9}"
         f"{units.size(snapshot.size_bytes):>10}{snapshot.errors:>8}  {_mark(stored, waiting)}"
     ).rstrip()
 

@@ -15,12 +15,15 @@ from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
+from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.reporting.reporter import Told
-    from ocsnap.commands.verify import VerifyReport
+    from ocsnap.commands.verify import VerifyOptions, VerifyReport
+    from ocsnap.commands.verify_estimate import VerifyEstimate
     from ocsnap.repository.rotation import Coverage
     from ocsnap.snapshot.checker import CheckReport
 
@@ -50,6 +53,9 @@ def verify(  # noqa: PLR0913 - one parameter for each option
         str, typer.Option(help="The snapshot of --cross-check: latest, an id, or a time.")
     ] = "latest",
     if_older_than: IfOlderThan = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only say what it would fetch and cost.")
+    ] = False,
 ) -> int:
     """Check that every object is there and is what was stored.
 
@@ -68,6 +74,8 @@ def verify(  # noqa: PLR0913 - one parameter for each option
 
         ocsnap verify --read-data --share 5%
 
+        ocsnap verify --read-data --dry-run
+
         ocsnap verify --cross-check --read-data --snapshot 2026-11-01
     """
     from ocsnap.commands.reporting.outcome import Operation  # noqa: PLC0415 - see session
@@ -84,6 +92,10 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     wanted = VerifyOptions(
         read_data=read_data, share=part, cross_check=cross_check, snapshot=snapshot
     )
+    if dry_run:
+        if if_older_than is not None:
+            raise typer.BadParameter("--dry-run goes without --if-older-than.")
+        return _foresee(options, wanted)
     with session(options) as world:
         if if_older_than is not None:
             status = look_first(world, options, "verify", if_older_than)
@@ -103,6 +115,30 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     elif options.verbosity is not Verbosity.QUIET or done.status:
         print_text("\n".join(_all_lines(report)))
     return int(done.status)
+
+
+def _foresee(options: GlobalOptions, wanted: VerifyOptions) -> int:
+    from ocsnap.commands.verify_estimate import estimate  # noqa: PLC0415 - see session
+
+    with session(options) as world:
+        foreseen = estimate(world, wanted)
+    if options.json:
+        print_json({"dry_run": True, "estimate": foreseen})
+    else:
+        print_text("\n".join(_estimate_lines(foreseen)))
+    return int(ExitStatus.OK)
+
+
+def _estimate_lines(estimate: VerifyEstimate) -> Iterator[str]:
+    yield f"Nothing was read. {estimate.objects} objects, {units.size(estimate.stored_bytes)}:"
+    if not estimate.fetch_objects:
+        yield "Their names, sizes and checksums would be compared, and none would be fetched."
+        return
+    yield f"{estimate.fetch_objects} of them, {units.size(estimate.fetch_bytes)}, to fetch."
+    rate = "the rate of the last check or restore" if estimate.measured else "20 MB a second"
+    yield f"About {units.duration(max(round(estimate.seconds), 1))} at {rate}."
+    if estimate.prices_of:
+        yield f"About ${estimate.dollars:.2f} for fetching ({estimate.prices_of})."
 
 
 def _told(report: VerifyReport) -> Told:

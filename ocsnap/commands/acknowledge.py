@@ -25,7 +25,7 @@ _USERS: Final = ("SUDO_USER", "LOGNAME", "USER")
 
 
 def acknowledge(
-    context: Context, wanted: Sequence[str], *, reason: str = ""
+    context: Context, wanted: Sequence[str], *, reason: str = "", dry_run: bool = False
 ) -> list[StoredSnapshot]:
     """Let alarms rest, so that old snapshots may be deleted again.
 
@@ -33,6 +33,7 @@ def acknowledge(
         context: the outside world.
         wanted: the snapshots, as people name them.
         reason: what to tell later readers.
+        dry_run: only tell which they are.
 
     Returns:
         The snapshots whose alarms were open and are not any more.
@@ -55,6 +56,8 @@ def acknowledge(
                     hint="See which did: ocsnap snapshots.",
                 )
         waiting = unacknowledged(repository, chosen, context.monitor)
+        if dry_run:
+            return waiting
         for stored in waiting:
             told = Acknowledgement(
                 repository=repository.id,

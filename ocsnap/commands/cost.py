@@ -14,10 +14,9 @@ import msgspec
 
 from ocsnap.commands.context import connect
 from ocsnap.commands.restore.estimate import Estimator
-from ocsnap.commands.snapshots import choose, readable
+from ocsnap.commands.snapshots import own, readable
 from ocsnap.errors import NoSecretKeyError
 from ocsnap.repository.blob import BlobKind
-from ocsnap.repository.selector import LATEST
 from ocsnap.repository.snapshot import FOLDER as SNAPSHOTS
 from ocsnap.storage.prices import USUAL_CLASS, load_prices
 
@@ -162,7 +161,7 @@ def _needed(
         found = readable(repository, context.monitor)
         if not found:
             return set(), ""
-        chosen = choose(found, LATEST, root=str(context.config.owncloud.root))
+        chosen = own(found, str(context.config.owncloud.root))[-1]
         repository.synchronise(context.monitor)
         context.monitor.step("Looking what a restore would fetch")
         packs = Estimator(repository, checksum=False, billed=False).needed_packs(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ocsnap.commands.context import connect
 from ocsnap.crypto import CipherMode
-from ocsnap.errors import NoSecretKeyError
+from ocsnap.errors import NoSecretKeyError, NoSnapshotError
 from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.selector import select
 from ocsnap.repository.snapshot import FOLDER
@@ -97,10 +97,35 @@ def choose(snapshots: Sequence[StoredSnapshot], wanted: str, *, root: str) -> St
         root: `owncloud.root`.
 
     Raises:
-        NoSnapshotError: none answers, or several do.
+        NoSnapshotError: none answers, or several do; or those of several other ownClouds are there,
+            and nothing tells which of these is meant.
     """
     others = [stored for stored in snapshots if stored.snapshot.owncloud.root != root]
     if any(stored.id.startswith(wanted.lower()) for stored in others):
         return select(snapshots, wanted)
+    if len(others) == len(snapshots):
+        _demand_one_owncloud(snapshots)
+    return select(own(snapshots, root), wanted)
+
+
+def own(snapshots: Sequence[StoredSnapshot], root: str) -> Sequence[StoredSnapshot]:
+    """Return the snapshots of one ownCloud; all of them where it has none.
+
+    Args:
+        snapshots: all snapshots, oldest first.
+        root: `owncloud.root`.
+    """
     mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
-    return select(mine or snapshots, wanted)
+    return mine or snapshots
+
+
+def _demand_one_owncloud(snapshots: Sequence[StoredSnapshot]) -> None:
+    """See that nobody gets another ownCloud than the one that was lost."""
+    latest = {stored.snapshot.owncloud.root: stored for stored in snapshots}
+    if len(latest) > 1:
+        told = (f"{root} on {stored.snapshot.host}" for root, stored in latest.items())
+        ids = (f"{stored.short_id} for {root}" for root, stored in latest.items())
+        raise NoSnapshotError(
+            f"There are snapshots of {len(latest)} ownClouds: {', '.join(told)}.",
+            hint=f"Say which one by an id: --snapshot {', or '.join(ids)}.",
+        )

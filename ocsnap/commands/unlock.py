@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 from ocsnap.commands.context import state_dir
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.owncloud.command import child_environment
-from ocsnap.owncloud.lift import lift
+from ocsnap.owncloud.lease import read_lease
+from ocsnap.owncloud.lift import demand_liftable, lift
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ocsnap.commands.context import Context
+    from ocsnap.owncloud.lease import Lease
 
 RESTORES: Final = "restores"
 """The folder of the journals, looked for before they are worth an import."""
@@ -44,6 +46,31 @@ def unlock(context: Context, *, by_hand: bool = False) -> str | None:
         unguarded_too=by_hand,
     )
     return None if means is None else means.value
+
+
+def foresee(context: Context, *, by_hand: bool = False) -> Lease | None:
+    """Say what `unlock` would lift; nothing is done.
+
+    Args:
+        context: the outside world.
+        by_hand: as for `unlock`.
+
+    Returns:
+        Who left it on; None: nobody.
+
+    Raises:
+        BusyError: the ocsnap that turned it on is still at work.
+        MaintenanceLeftOnError: a restore died half-way, or the lease is damaged.
+    """
+    folder = state_dir(context)
+    if (folder / RESTORES).is_dir():
+        from ocsnap.commands.restore.undo import demand_whole  # noqa: PLC0415 - rarely needed, slow
+
+        demand_whole(folder)
+    lease = read_lease(folder)
+    if lease is not None:
+        demand_liftable(lease, unguarded_too=by_hand)
+    return lease
 
 
 def _settled(context: Context, folder: Path) -> bool:

@@ -15,6 +15,7 @@ from ocsnap.commands.cross_check.report import CrossCheckReport, unreadable
 from ocsnap.commands.cross_check.repository_files import RepositoryFiles
 from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.repository_lock import reader_lock
+from ocsnap.commands.restore.estimate import VERIFY_RATE_NOTE, note_rate
 from ocsnap.commands.runs.recorder import recorded
 from ocsnap.commands.snapshots import choose, readable
 from ocsnap.database.open import open_rows
@@ -128,7 +129,11 @@ class _Verification:
             cross_check = self._cross_check(checker, lambda pack: pack in chosen)
         if self.options.read_data:
             told = _nobody if rotation is None else lambda name: rotation.read(name, now())
+            began = self.context.clock.monotonic()
             checker.read(chosen, told)
+            took_seconds = self.context.clock.monotonic() - began
+            read_bytes = sum(sizes[name] for name in chosen)
+            note_rate(self.repository, VERIFY_RATE_NOTE, read_bytes, took_seconds)
         coverage = None if rotation is None else rotation.finish(sizes)
         report = checker.finish()
         return VerifyReport(repository=report, coverage=coverage, cross_check=cross_check)

@@ -24,6 +24,8 @@ ENVIRONMENT_VARIABLE = "OCSNAP_CONFIG"
 UNKNOWN_ROOT: Final = Path("/")
 """`owncloud.root` on a machine that has no configuration file, where nobody named it."""
 
+_BEGIN: Final = "`ocsnap init --force` writes a new file; config.sample.toml explains each key."
+
 _FINGERPRINT: Final = re.compile(r"(0x)?([0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})")
 """RFC 4880, 12.2: 20 bytes; RFC 9580, 5.5.4: 32 bytes for keys of version 6."""
 
@@ -114,11 +116,15 @@ def parse(raw: Mapping[str, Any], *, source: str) -> Config:
     Raises:
         ConfigError: as for `load`.
     """
+    if not raw:
+        raise ConfigError(f"{source}: says nothing at all.", hint=_BEGIN)
     _refuse_unknownkeys(raw, source)
     try:
         config = msgspec.convert(raw, Config, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {plain(str(error))}.") from None
+        reason = plain(str(error))
+        hint = _BEGIN if reason.endswith(": missing") else ""
+        raise ConfigError(f"{source}: {reason}.", hint=hint) from None
     _check_encryption(config.encryption, source)
     _check_url(config.repository.url, source)
     _check_object_lock(config.repository, source)

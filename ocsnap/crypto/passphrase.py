@@ -17,6 +17,11 @@ STRONG_CHARACTERS: Final = 32
 base64 it holds 192 bits, which no amount of key stretching would make any safer."""
 STRONG_VARIETY: Final = 16
 
+WEAK_CHARACTERS: Final = 20
+"""A shorter passphrase, or one of fewer than `WEAK_VARIETY` different characters, may be guessed by
+who has the bucket and time. Random ones of that length hold 100 bits and more."""
+WEAK_VARIETY: Final = 10
+
 FEWEST_ITERATIONS_BYTES: Final = 1_048_576
 MOST_ITERATIONS_BYTES: Final = 65_011_712
 """Bytes that gpg hashes to turn a passphrase into a key: the largest count of RFC 4880, 3.7.1.3
@@ -70,3 +75,20 @@ def iterations(passphrase: str) -> int:
     """
     strong = len(passphrase) >= STRONG_CHARACTERS and len(set(passphrase)) >= STRONG_VARIETY
     return FEWEST_ITERATIONS_BYTES if strong else MOST_ITERATIONS_BYTES
+
+
+def weakness(passphrase: str) -> str | None:
+    """Say why a passphrase may be guessed.
+
+    Args:
+        passphrase: the passphrase.
+
+    Returns:
+        A sentence; None: nobody guesses it.
+    """
+    if len(passphrase) >= WEAK_CHARACTERS and len(set(passphrase)) >= WEAK_VARIETY:
+        return None
+    return (
+        f"The passphrase is weak ({len(passphrase)} characters, {len(set(passphrase))} different "
+        "ones): who gets hold of the backups may guess it."
+    )

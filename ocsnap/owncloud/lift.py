@@ -188,19 +188,33 @@ def lift(
         lease = read_lease(state_dir)
         if lease is None:
             return None
-        if lease.is_alive():
-            raise BusyError(
-                f"Another ocsnap (process {lease.pid}) holds {lease.root} in maintenance.",
-                hint="Wait for its end.",
-            )
-        if not (lease.guarded or unguarded_too):
-            raise MaintenanceLeftOnError(
-                f"A restore died while it exchanged parts of {lease.root}, which is still in"
-                " maintenance: sync clients would delete what they do not find there.",
-                hint="Run the restore again; or, if all is in its place, `ocsnap unlock`.",
-            )
+        demand_liftable(lease, unguarded_too=unguarded_too)
         monitor.note(f"An ocsnap that died left {lease.root} in maintenance: lifting it.")
         return lift_lease(state_dir, lease, clock, monitor, environment)
+
+
+def demand_liftable(lease: Lease, *, unguarded_too: bool) -> None:
+    """See that maintenance was left behind, and may be lifted.
+
+    Args:
+        lease: who turned it on.
+        unguarded_too: as for `lift`.
+
+    Raises:
+        BusyError: the process that holds the lease is alive.
+        MaintenanceLeftOnError: it is left on with reason.
+    """
+    if lease.is_alive():
+        raise BusyError(
+            f"Another ocsnap (process {lease.pid}) holds {lease.root} in maintenance.",
+            hint="Wait for its end.",
+        )
+    if not (lease.guarded or unguarded_too):
+        raise MaintenanceLeftOnError(
+            f"A restore died while it exchanged parts of {lease.root}, which is still in"
+            " maintenance: sync clients would delete what they do not find there.",
+            hint="Run the restore again; or, if all is in its place, `ocsnap unlock`.",
+        )
 
 
 def lift_lease(

@@ -52,6 +52,11 @@ class PruneReport(msgspec.Struct, kw_only=True):
         got_bytes: bytes read from it.
         repository_bytes: size of all packs that the index knows, and of the other objects.
         seconds: how long it took.
+        foreseen_seconds: how long it would take to copy what is repacked; told only where it is
+            tried, as are the next three.
+        dollars: what that would cost; 0.0 for a local repository.
+        freed_dollars: what keeping what it removes costs each month.
+        prices_of: whose prices, and of which day; empty for a local repository.
     """
 
     dry_run: bool = False
@@ -78,6 +83,10 @@ class PruneReport(msgspec.Struct, kw_only=True):
     got_bytes: int = 0
     repository_bytes: int = 0
     seconds: float = 0.0
+    foreseen_seconds: float = 0.0
+    dollars: float = 0.0
+    freed_dollars: float = 0.0
+    prices_of: str = ""
 
     @property
     def sound(self) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -59,12 +59,13 @@ class Rotation:
     the one that found it.
     """
 
-    def __init__(self, folder: Path, share: float) -> None:
+    def __init__(self, folder: Path, share: float, *, dry_run: bool = False) -> None:
         """Open the file.
 
         Args:
             folder: where ocsnap's notes on the repository are.
             share: the share to read, more than 0 and at most 1.
+            dry_run: keep nothing of what is done with it.
 
         Raises:
             LocalIOError: it cannot be used.
@@ -74,14 +75,22 @@ class Rotation:
         self._whole_runs = math.ceil(1 / share)
         self._lock = threading.Lock()
         with self._explained():
-            self._db = sqlite3.connect(
-                self._path, isolation_level=None, check_same_thread=False, timeout=30
-            )
+            self._db = self._copy() if dry_run else self._open(self._path)
             # Many small writes, none of which is worth waiting for the disk.
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = OFF")
             self._db.executescript(_TABLES)
             self._run = int(self._db.execute("PRAGMA user_version").fetchone()[0]) + 1
+
+    def _open(self, path: Path | str) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+
+    def _copy(self) -> sqlite3.Connection:
+        copy = self._open(":memory:")
+        if self._path.exists():
+            with closing(self._open(self._path)) as file:
+                file.backup(copy)
+        return copy
 
     def close(self) -> None:
         """Close the file."""

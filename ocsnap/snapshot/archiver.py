@@ -185,7 +185,7 @@ class _Run:
             # The folder itself may be reached through a link, as a data directory that was moved.
             entry = self._describe_directory(path + b"/.", b"", os.stat(path), previous)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
         workers = Workers(self._archive_file, threads=readers, name="ocsnap-read")
         try:
             began = self.clock.monotonic()
@@ -285,7 +285,7 @@ class _Run:
             return scan(directory.path, directory.folder, self.source.exclusion, self._problem)
         except OSError as error:
             if directory.parent is None:
-                raise _unreadable(directory.path, error) from error
+                raise unreadable(directory.path, error) from error
             if isinstance(error, FileNotFoundError):
                 return []
             if self.postponed.take_directory(directory):
@@ -400,7 +400,8 @@ class _Run:
         return int(self.clock.now() * 1e9)
 
 
-def _unreadable(path: bytes, error: OSError) -> LocalIOError:
+def unreadable(path: bytes, error: OSError) -> LocalIOError:
+    """Say that a folder that is to be backed up cannot be read."""
     return LocalIOError(
         f"{os.fsdecode(path)} cannot be read: {error.strerror}.",
         hint="ocsnap must run as root, or as the user that owns the files.",

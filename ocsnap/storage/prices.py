@@ -84,6 +84,19 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True, rename={"classes": "clas
         prices = self.classes.get(storage_class)
         return None if prices is None else charged_bytes / GIB * prices.storage_gb_month
 
+    def putting(self, objects: int, *, storage_class: str = USUAL_CLASS) -> float:
+        """Return what it costs to send objects: the requests, since traffic to the store is free.
+
+        Args:
+            objects: how many.
+            storage_class: where they go; an unknown one is taken for the usual one.
+
+        Returns:
+            US dollars.
+        """
+        prices = self.classes.get(storage_class, self.classes[USUAL_CLASS])
+        return objects / 1000 * prices.write_requests_thousand
+
     def fetching(self, objects: int, size_bytes: int, *, storage_class: str = USUAL_CLASS) -> float:
         """Return what it costs to fetch objects over the internet.
 

@@ -40,6 +40,6 @@ def test_an_alarm_is_told_listed_and_acknowledged(tmp_path: Path):
     assert "lost-files" in listed
     assert "(acknowledged)" in listed
     assert cloud.json("snapshots")["snapshots"][-1]["acknowledged"]
-    assert cloud.json("acknowledge", "latest") == {"acknowledged": []}
+    assert cloud.json("acknowledge", "latest") == {"acknowledged": [], "dry_run": False}
     result = cloud.run("-q", "backup")
     assert (result.status, "ALARM" in result.out) == (0, False)

@@ -62,6 +62,7 @@ def red(found: Lights) -> set[str]:
 def all_done(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """A machine on which all has been done, and a copy of its files beside it."""
     installation = install(tmp_path_factory.mktemp("well") / "machine")
+    installation.set("metrics", textfile=f"{installation.folder}/ocsnap.prom")
     installation.json("backup")
     installation.json("verify")
     installation.json("drill")
@@ -99,6 +100,11 @@ def test_nothing_has_been_done(installation: Installation):
     assert red(found) == {"snapshots", "schedule", "recovery sheet"}
     assert lights(found, "repository") == {"yellow"}
     assert lights(found, "verified") == {"yellow"}
+    assert lights(found, "messages") == {"yellow"}
+    assert "Nobody is told" in found["messages"][0]["text"]
+    (installation.folder / "passphrase").write_text("hunter2 hunter2\n")
+    _, found = examined(installation)
+    assert lights(found, "key") == {"green", "yellow"}
 
 
 def test_as_text_and_in_colour(installation: Installation):

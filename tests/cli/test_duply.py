@@ -101,6 +101,7 @@ def test_the_owncloud_that_source_names_is_found(tmp_path: Path, above: int):
     assert load(tmp_path / "etc" / "c.toml").owncloud.root == root
     (key,) = [item for item in document["duply"] if item["key"] == "GPG_KEY"]
     assert key["text"] == "ocsnap always encrypts: with the one of GPG_PW"
+    assert any("weak (6 characters, 5 different" in note for note in document["notes"])
 
 
 def test_a_whole_profile_with_every_key(tmp_path: Path, s3: S3Server):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,3 +69,19 @@ def test_two_ownclouds_share_a_repository(installation: Installation):
     report = installation.json("restore", "--yes", "--no-fingerprint")
     assert report["snapshot"] == first, "the latest of this one"
     assert State.of(installation.site) == wanted
+    # A machine that has nothing cannot know which of the two it is.
+    bare = ["--repository", f"file://{installation.repository}", "--passphrase-file"]
+    bare += [str(installation.folder / "passphrase"), "--state-dir", str(other / "notes")]
+    target = installation.folder / "look"
+    command = [sys.executable, "-m", "ocsnap", "--quiet", "restore", "--target", str(target)]
+    for wanted_id, status in ((None, 13), (second["snapshot"][:8], 0)):
+        chosen = ["--snapshot", wanted_id] if wanted_id else []
+        done = subprocess.run(
+            [*command, *bare, *chosen], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == status, done
+        assert target.exists() is (status == 0)
+        if status:
+            assert f"--snapshot {first[:8]} for {installation.site.root}, or" in done.stderr
+    listed = installation.run("-q", "snapshots").out
+    assert f" {other} " in listed

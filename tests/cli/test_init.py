@@ -148,6 +148,8 @@ def test_a_sheet_that_nobody_confirms(installation: Installation, config: Path):
         said.answers("the last 8 characters of the passphrase", "no idea")
     assert said.ends() == 14
     assert "NOT CONFIRMED" in said.shown
+    # The terminal breaks no line of its own accord.
+    assert f"ocsnap -c {config} backup" in said.shown
     assert run(installation, config, "recovery-sheet")["confirmed"] is False
     refused = installation.run("-c", config, "recovery-sheet", "--confirm", stdin="no\nno\nno\n")
     assert refused.status == 14

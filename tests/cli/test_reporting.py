@@ -153,16 +153,18 @@ def test_people_get_mail_and_messages(cloud: Installation, receiver: HttpReceive
         assert cloud.run("-q", "backup").status == 0
         shutil.rmtree(cloud.site.homes["alice"] / "files")
         assert cloud.run("-q", "backup").status == 17
+        assert cloud.run("-q", "prune", "--keep-last", "1").status == 17
         subjects, bodies = zip(*(_mail(mail) for mail in box.mails), strict=True)
     assert ("backup is done" in subjects[0], "backup raised an ALARM" in subjects[1]) == (
         True,
         True,
     )
+    assert "prune was stopped by an open ALARM" in subjects[2]
     assert "MaintenanceSeconds" in bodies[0]
     assert "ALARM" in bodies[1]
     assert "files of alice are gone" in bodies[1]
     chats = [request.json() for request in receiver.requests if request.path == "/chat"]
-    assert [chat["type"] for chat in chats] == ["success", "failure"]
+    assert [chat["type"] for chat in chats] == ["success", "failure", "failure"]
     assert "ALARM" in chats[1]["title"]
     assert any("ALARM" in request.body for request in receiver.requests if request.path == "/")
 

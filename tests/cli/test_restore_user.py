@@ -124,7 +124,7 @@ def test_nothing_in_a_folder_is_touched(cloud: Cloud, tmp_path: Path):
 
 def test_a_folder_that_is_not_there_is_told(cloud: Cloud, tmp_path: Path):
     told = cloud.restore("--path", LETTER, "--to", tmp_path / "none", status=15)
-    assert "cannot be opened" in told["error"]["message"]
+    assert "mkdir -p" in told["error"]["hint"], told
 
 
 def test_only_the_packs_that_are_needed_are_fetched(own: Cloud, tmp_path: Path):

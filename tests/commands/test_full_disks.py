@@ -6,8 +6,12 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
+from ocsnap.commands.backup.backup import BackupOptions, backup
+from ocsnap.commands.reporting.outcome import Operation
+from ocsnap.commands.reporting.reporter import Told, reported
 from ocsnap.commands.restore.layout import Part
 from ocsnap.commands.restore.report import RestoreOptions
 from ocsnap.commands.restore.restore import restore
@@ -63,6 +67,36 @@ def test_a_full_state_folder(host: Host, tmp_path: Path, when: str):
         assert not is_frozen(host)
         assert host.differences() == []
         assert host.verify().sound
+
+
+def test_metrics_tell_of_a_full_state_folder(host: Host, tmp_path: Path):
+    textfile = tmp_path / "ocsnap.prom"
+    host.set("metrics", textfile=str(textfile))
+    with small_disk(tmp_path / "small", 24 * MIB) as disk:
+        host.set("backup", state_dir=str(disk / "state"))
+        told_backup(host)
+        before = textfile.read_text()
+        make_many(host)
+        fill(disk)
+        with pytest.raises(LocalIOError, match="small"):
+            told_backup(host)
+        assert "metrics.textfile" in {problem.subject for problem in host.monitor.problems}
+    told = textfile.read_text()
+    assert 'ocsnap_last_run_exit_status{operation="backup"} 15\n' in told
+    name = "ocsnap_last_success_timestamp_seconds{"
+    (good,) = [line for line in before.splitlines() if line.startswith(name)]
+    assert good in told.splitlines()
+
+
+def told_backup(host: Host) -> None:
+    """Back up as the command line does, with everybody told."""
+    context = host.context()
+    reported(
+        context,
+        Operation.BACKUP,
+        lambda: backup(context, BackupOptions()),
+        lambda report: Told(report.exit_status, "", msgspec.to_builtins(report)),
+    )
 
 
 def test_a_read_only_state_folder(host: Host, tmp_path: Path):

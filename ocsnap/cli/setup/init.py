@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ import typer
 
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
-from ocsnap.cli.question import secret_answer, tell
+from ocsnap.cli.question import is_confirmed, secret_answer, tell
 from ocsnap.cli.session import session_of
+from ocsnap.cli.setup.foresee import foresee
 from ocsnap.cli.setup.from_duply import demand_key, duply_answers, duply_lines
-from ocsnap.cli.setup.interview import Trial, interview
+from ocsnap.cli.setup.interview import Trial, complete, free_config_path, interview
 from ocsnap.cli.setup.sheet_text import ask_to_confirm, show_sheet
-from ocsnap.config import locate
+from ocsnap.config import DEFAULT_PATH
 from ocsnap.errors import ConfigError, ExitStatus, RefusedError
 
 if TYPE_CHECKING:
@@ -62,6 +64,10 @@ def init(
         bool, typer.Option("--force", help="Replace a configuration; the old one is kept.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", "-n", help="Look at ownCloud; say what would be written."),
+    ] = False,
 ) -> int:
     """Set ocsnap up: try everything out, make the key and the repository, write the configuration.
 
@@ -77,7 +83,7 @@ def init(
 
         ocsnap init
 
-        ocsnap init --from-duply cloud
+        ocsnap init --from-duply cloud --dry-run
 
         ocsnap init --yes --repository file:///srv/backup/cloud
 
@@ -110,6 +116,8 @@ def init(
         answers, carried = duply_answers(from_duply, answers, roots, os.environ)
         if yes:
             demand_key(answers, carried)
+    if dry_run:
+        return foresee(options, answers, carried, sheet=sheet, force=force)
     return set_up(options, answers, carried, sheet=sheet, force=force, yes=yes)
 
 
@@ -142,48 +150,25 @@ def set_up(
     from ocsnap.commands.init.new_files import NewFiles  # noqa: PLC0415 - see session
     from ocsnap.owncloud.search import find_roots  # noqa: PLC0415 - see session
 
-    config_path = locate(options.config, os.environ).absolute()
     asks = not yes and sys.stdin.isatty()
     if not yes and not asks:
         raise RefusedError(
             "Nobody can be asked without a terminal.", hint="Give all options, and --yes."
         )
-    if config_path.exists() and not force:
-        raise RefusedError(
-            f"{config_path} is there already.",
-            hint="Change it by hand, or give --force: then it is kept under another name.",
-        )
+    config_path = free_config_path(options, force=force)
     if carried and not options.json:
         # At once: what is refused or asked next follows from it.
         (tell if asks else print_text)("\n".join(duply_lines(carried)))
     # Nothing may be drawn over the questions.
     options = replace(options, verbosity=Verbosity.QUIET) if asks else options
-    trial = Trial(
-        options,
-        passphrase_file=answers.passphrase_file or config_path.with_name("passphrase"),
-        secret_file=answers.secret_file or config_path.with_name("s3-secret"),
-    )
+    trial = Trial.beside(config_path, options, answers)
     found = [] if answers.root is not None else find_roots(_MACHINE)
-    answers = interview(answers, trial, found) if asks else _complete(answers, found)
+    answers = interview(answers, trial, found) if asks else complete(answers, found)
     if not asks:
         trial.owncloud(answers)
     with NewFiles() as files:
         _write_secret(answers, trial, files)
         return _finish(options, answers, carried, trial, files, config_path, sheet, asks=asks)
-
-
-def _complete(answers: Answers, found: list[Path]) -> Answers:
-    """See that nothing is missing; the only ownCloud that there is, is meant."""
-    if answers.root is None:
-        if not found:
-            raise RefusedError("No ownCloud was found.", hint="Name its folder with --owncloud.")
-        if len(found) > 1:
-            names = ", ".join(str(path) for path in found)
-            raise RefusedError(f"There are several ownClouds: {names}.", hint="Give --owncloud.")
-        answers = replace(answers, root=found[0])
-    if answers.url is None:
-        raise RefusedError("Where to is not said.", hint="Give --repository.")
-    return answers
 
 
 def _write_secret(answers: Answers, trial: Trial, files: NewFiles) -> None:
@@ -241,7 +226,7 @@ def _finish(  # noqa: PLR0913 - what all of it needs, by name where it could be 
         told |= {"made": made, **({"duply": carried} if carried else {})}
         print_json({**told, "sheet": str(sheet), "confirmed": confirmed, "notes": notes})
     elif asks or options.verbosity is not Verbosity.QUIET:
-        print_text("\n".join(_lines(made, sheet, notes, confirmed=confirmed)))
+        print_text("\n".join(_lines(config_path, made, sheet, notes, confirmed=confirmed)))
     return int(ExitStatus.REFUSED if asks and not confirmed else ExitStatus.OK)
 
 
@@ -250,6 +235,7 @@ def _try_storage(
 ) -> list[str]:
     """Try the storage out, and see that there is a passphrase where one is needed."""
     from ocsnap.commands.init.init import examine_storage, new_passphrase  # noqa: PLC0415 - as above
+    from ocsnap.crypto.passphrase import read_passphrase  # noqa: PLC0415 - as above
 
     probed, found = examine_storage(world)
     notes = []
@@ -265,7 +251,8 @@ def _try_storage(
         return notes
     if trial.passphrase_file.exists():
         notes.append(f"The passphrase in {trial.passphrase_file}, which was there, is used.")
-        return notes
+        passphrase = read_passphrase(world.config.encryption, {})
+        return [*notes, *_weak(passphrase, known=found is not None)]
     passphrase = answers.passphrase
     if passphrase is None and found is not None and found.cipher == "passphrase":
         if not asks:
@@ -276,20 +263,47 @@ def _try_storage(
         passphrase = secret_answer("There is a repository already. Its passphrase (is not shown)")
         if not passphrase:
             raise ConfigError("The passphrase is empty.")
+    elif passphrase is not None and asks and found is None:
+        passphrase = _stronger(passphrase, world)
     files.write(trial.passphrase_file, (passphrase or new_passphrase()) + "\n")
-    return notes
+    return [*notes, *_weak(passphrase, known=found is not None)]
 
 
-def _lines(made: list[str], sheet: Path, notes: list[str], *, confirmed: bool) -> list[str]:
+def _stronger(passphrase: str, world: Context) -> str | None:
+    """Return a passphrase that was carried over; None: a strong one shall be made instead."""
+    from ocsnap.crypto.passphrase import weakness  # noqa: PLC0415 - see session
+
+    weak = weakness(passphrase)
+    if weak is None or not is_confirmed([weak], "Make a strong one instead?", world.monitor):
+        return passphrase
+    return None
+
+
+def _weak(passphrase: str | None, *, known: bool) -> list[str]:
+    """Warn of a passphrase that somebody chose; the repository may be locked with it already."""
+    from ocsnap.crypto.passphrase import weakness  # noqa: PLC0415 - see session
+
+    weak = None if passphrase is None else weakness(passphrase)
+    if weak is None:
+        return []
+    cure = "Before the first backup, begin anew without it: then init makes a strong one."
+    return [f"{weak} {'' if known else cure}".rstrip()]
+
+
+def _lines(
+    config_path: Path, made: list[str], sheet: Path, notes: list[str], *, confirmed: bool
+) -> list[str]:
+    usual = config_path == DEFAULT_PATH
+    call = "ocsnap" if usual else f"ocsnap -c {shlex.quote(str(config_path))}"
     lines = [f"Note: {note}" for note in notes]
     lines += [f"Made {path}" for path in made]
     lines.append(f"Made {sheet}")
     if not confirmed:
         lines.append(
-            "NOT CONFIRMED: print the recovery sheet, then: ocsnap recovery-sheet --confirm"
+            f"NOT CONFIRMED: print the recovery sheet, then: {call} recovery-sheet --confirm"
         )
-    lines.append("Next: ocsnap backup; ocsnap verify; ocsnap schedule install; ocsnap doctor")
-    return lines
+    steps = ("backup", "verify", "schedule install", "doctor")
+    return [*lines, "Next:", *(f"  {call} {step}" for step in steps)]
 
 
 def _absolute(path: Path | None) -> Path | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ocsnap.cli.question import answer, secret_answer, tell
 from ocsnap.cli.session import session_of
-from ocsnap.config import parse
+from ocsnap.config import locate, parse
 from ocsnap.errors import OcsnapError, OwncloudError, RefusedError
 
 if TYPE_CHECKING:
@@ -38,6 +39,15 @@ class Trial:
     passphrase_file: Path
     secret_file: Path
 
+    @classmethod
+    def beside(cls, config_path: Path, options: GlobalOptions, answers: Answers) -> Trial:
+        """Return one whose secrets will be beside the configuration, where nothing else is said."""
+        return cls(
+            options,
+            passphrase_file=answers.passphrase_file or config_path.with_name("passphrase"),
+            secret_file=answers.secret_file or config_path.with_name("s3-secret"),
+        )
+
     def config(self, answers: Answers) -> Config:
         """Return the configuration that the answers make.
 
@@ -59,6 +69,50 @@ class Trial:
         whole = replace(answers, url=answers.url or f"file://{_NOWHERE}")
         with session_of(self.options, self.config(whole)) as world:
             return examine_owncloud(world)
+
+
+def free_config_path(options: GlobalOptions, *, force: bool) -> Path:
+    """Return where the configuration will be.
+
+    Args:
+        options: what was said before the command's name.
+        force: whether one that is there is replaced.
+
+    Raises:
+        RefusedError: one is there.
+    """
+    path = locate(options.config, os.environ).absolute()
+    if path.exists() and not force:
+        raise RefusedError(
+            f"{path} is there already.",
+            hint="Change it by hand, or give --force: then it is kept under another name.",
+        )
+    return path
+
+
+def complete(answers: Answers, found: list[Path]) -> Answers:
+    """See that nothing is missing; the only ownCloud that there is, is meant.
+
+    Args:
+        answers: what the options say.
+        found: the ownClouds of this machine.
+
+    Returns:
+        All answers.
+
+    Raises:
+        RefusedError: one is missing.
+    """
+    if answers.root is None:
+        if not found:
+            raise RefusedError("No ownCloud was found.", hint="Name its folder with --owncloud.")
+        if len(found) > 1:
+            names = ", ".join(str(path) for path in found)
+            raise RefusedError(f"There are several ownClouds: {names}.", hint="Give --owncloud.")
+        answers = replace(answers, root=found[0])
+    if answers.url is None:
+        raise RefusedError("Where to is not said.", hint="Give --repository.")
+    return answers
 
 
 def interview(answers: Answers, trial: Trial, found: list[Path]) -> Answers:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ocsnap.commands.schedule.plan import Job
     from ocsnap.commands.schedule.schedule import Installed
 
+_DRY_RUN = typer.Option("--dry-run", "-n", help="Only say what would be written and removed.")
 _ROOT = typer.Option("--root", help="Work on the machine whose files are in this folder.")
 
 
@@ -60,6 +61,7 @@ def install(  # noqa: PLR0913 - one parameter for each option
         bool, typer.Option("--systemd", help="By systemd, although it does not run here.")
     ] = False,
     root: Annotated[Path, _ROOT] = Path("/"),
+    dry_run: Annotated[bool, _DRY_RUN] = False,
 ) -> int:
     """Install a schedule; one that was there before goes.
 
@@ -70,6 +72,8 @@ def install(  # noqa: PLR0913 - one parameter for each option
     Examples:
 
         ocsnap schedule install --daily 02:15
+
+        ocsnap schedule install --dry-run
 
         ocsnap schedule install --hourly --verify never
 
@@ -92,6 +96,8 @@ def install(  # noqa: PLR0913 - one parameter for each option
     with session(options) as world:
         plan = make_plan(world, program(), config, jobs)
         chosen = Backend.CRON if cron else Backend.SYSTEMD if systemd else machine.usual_backend()
+        if dry_run:
+            return _foresee(machine.wanted(plan, chosen), machine.files(), json=options.json)
         found = machine.install(plan, chosen)
     return _tell(found, json=options.json)
 
@@ -108,7 +114,11 @@ def show(context: typer.Context, root: Annotated[Path, _ROOT] = Path("/")) -> in
     return _tell(Machine(root).installed(), json=context.obj.json)
 
 
-def remove(context: typer.Context, root: Annotated[Path, _ROOT] = Path("/")) -> int:
+def remove(
+    context: typer.Context,
+    root: Annotated[Path, _ROOT] = Path("/"),
+    dry_run: Annotated[bool, _DRY_RUN] = False,
+) -> int:
     """Remove the schedule; a backup that runs goes on.
 
     Example:
@@ -117,11 +127,28 @@ def remove(context: typer.Context, root: Annotated[Path, _ROOT] = Path("/")) -> 
     """
     from ocsnap.commands.schedule.schedule import Machine  # noqa: PLC0415 - see session
 
+    if dry_run:
+        return _foresee({}, Machine(root).files(), json=context.obj.json)
     gone = Machine(root).remove()
     if context.obj.json:
         print_json({"removed": [str(path) for path in gone]})
     else:
         print_text("\n".join(f"Removed {path}" for path in gone) or "There is no schedule.")
+    return int(ExitStatus.OK)
+
+
+def _foresee(writes: dict[Path, str], stands: list[Path], *, json: bool) -> int:
+    """Tell what would be written, with what stands in it, and what would be removed."""
+    gone = [path for path in stands if path not in writes]
+    if json:
+        told = {str(path): text for path, text in writes.items()}
+        print_json({"dry_run": True, "writes": told, "removes": [str(path) for path in gone]})
+        return int(ExitStatus.OK)
+    lines = [f"Would remove {path}" for path in gone]
+    lines += [] if lines or writes else ["There is no schedule."]
+    for path, text in writes.items():
+        lines += [f"Would write {path}:", *(f"    {line}".rstrip() for line in text.splitlines())]
+    print_text("\n".join([*lines, "Nothing was done."]))
     return int(ExitStatus.OK)
 
 

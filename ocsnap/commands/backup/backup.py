@@ -15,12 +15,12 @@ import msgspec
 
 from ocsnap import __version__
 from ocsnap.commands.backup.file_passes import FilePasses
-from ocsnap.commands.backup.file_system_snapshot import FileSystemSnapshot
 from ocsnap.commands.backup.guard import Guard
 from ocsnap.commands.backup.owners import group_names, user_names
+from ocsnap.commands.backup.preflight import preflight, snapshots_of
 from ocsnap.commands.backup.protection import renew_locks
 from ocsnap.commands.backup.report import BackupReport
-from ocsnap.commands.backup.sources import config_source, own_folders, refuse_inside
+from ocsnap.commands.backup.sources import config_source
 from ocsnap.commands.backup.stored_dump import StoredDump, store_dump
 from ocsnap.commands.backup.window import Window
 from ocsnap.commands.context import connect, state_dir
@@ -30,13 +30,10 @@ from ocsnap.commands.repository_lock import repository_lock
 from ocsnap.commands.restore.undo import refuse_pieces
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.runs.recorder import recorded
-from ocsnap.commands.site import open_site, site_findings
 from ocsnap.commands.unlock import unlock
-from ocsnap.errors import ConfigError
 from ocsnap.monitor import Problem
 from ocsnap.owncloud.homes import home_paths
 from ocsnap.owncloud.maintenance import Freeze
-from ocsnap.owncloud.special.findings import refuse, warnings
 from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.commit import commit
@@ -52,6 +49,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ocsnap.commands.backup.file_passes import RootKey
+    from ocsnap.commands.backup.preflight import Preflight
     from ocsnap.commands.context import Context, OpenRepository
     from ocsnap.commands.site import Site
     from ocsnap.database.database import Dump
@@ -103,20 +101,13 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
         # First of all: users may be locked out since an ocsnap died, and config.php says so too.
         refuse_pieces(context, folder)
         unlock(context)
-        site = open_site(context, folder)
-        refuse_inside(site.instance.data_dir, own_folders(context))
-        freezes = _freezes(context, options)
-        found = site_findings(context, site, freezes=freezes)
-        refuse(found)
-        if freezes:
-            site.occ.maintenance()  # what cannot be asked cannot be frozen after hours of uploads
-        snapshot = _file_system_snapshot(context, options)
+        checked = preflight(context, options, folder)
         spool = Spool(context.config.backup.spool_dir or folder / "spool")
         opened = connect(context, create=True)
         stack.callback(opened.repository.close)
         with repository_lock(opened.repository, Purpose.BACKUP, context.random) as lock:
-            run = _Backup(context, site, opened, spool, snapshot, lock, notes=warnings(found))
-            report = run.run(options)
+            run = _Backup(context, checked, opened, spool, lock, notes=[*checked.notes])
+            report = run.run()
         record.conclude(report.exit_status, snapshot=report.snapshot)
         return _pruned(context, opened, report)
 
@@ -126,17 +117,16 @@ class _Backup:
     """One run."""
 
     context: Context
-    site: Site
+    checked: Preflight
     opened: OpenRepository
     spool: Spool
-    snapshot: FileSystemSnapshot | None
     lock: Lock
     statistics: Statistics = field(default_factory=Statistics)
     notes: list[str] = field(default_factory=list)
     dumped: StoredDump | None = None
     earlier: list[StoredSnapshot] = field(default_factory=list)
 
-    def run(self, options: BackupOptions) -> BackupReport:
+    def run(self) -> BackupReport:
         context = self.context
         started = context.clock.now()
         self.repository.fence(self.lock, context.monitor)
@@ -144,7 +134,7 @@ class _Backup:
         parent = self._parent()
         before = {_key(root): root for root in parent.snapshot.roots} if parent else {}
         passes = FilePasses(context, self.site, self.repository, dict(before))
-        window = self._window(passes, options)
+        window = self._window(passes)
         if window.freezes:
             passes.live(LiveMonitor(context.monitor))
         # Before the freeze, which writes into config.php: it shall come back as the admin left it.
@@ -155,15 +145,16 @@ class _Backup:
         return self._commit(started, parent, [config, *passes.found()], window)
 
     @property
+    def site(self) -> Site:
+        return self.checked.site
+
+    @property
     def repository(self) -> Repository:
         return self.opened.repository
 
     def _parent(self) -> StoredSnapshot | None:
-        """Return the latest snapshot of this very ownCloud."""
-        root = str(self.site.instance.root)
-        snapshots = self.repository.snapshots(self.context.monitor)
-        self.earlier = snapshots
-        mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
+        self.earlier = self.repository.snapshots(self.context.monitor)
+        mine = snapshots_of(self.site.instance, self.earlier)
         return mine[-1] if mine else None
 
     def _archive_config(self, before: dict[RootKey, Root]) -> Root:
@@ -173,14 +164,14 @@ class _Backup:
         self.statistics.add(archived.statistics)
         return archived.root
 
-    def _window(self, passes: FilePasses, options: BackupOptions) -> Window:
+    def _window(self, passes: FilePasses) -> Window:
         return Window(
             self.context,
             self.site,
             passes,
             self.spool,
-            snapshot=self.snapshot,
-            freezes=_freezes(self.context, options),
+            snapshot=self.checked.snapshot,
+            freezes=self.checked.freezes,
             freeze=Freeze(),
         )
 
@@ -318,29 +309,6 @@ def _pruned(context: Context, opened: OpenRepository, report: BackupReport) -> B
         context.monitor.note("Nothing is pruned after a backup that left something out.")
         return report
     return msgspec.structs.replace(report, prune=prune_after_backup(context, opened))
-
-
-def _file_system_snapshot(context: Context, options: BackupOptions) -> FileSystemSnapshot | None:
-    """Return the configured snapshot of the file system, the command line's if it gives one."""
-    configured = context.config.backup
-    command = options.snapshot_command or configured.snapshot_command
-    cleanup = options.snapshot_cleanup_command or configured.snapshot_cleanup_command
-    path = options.snapshot_path or configured.snapshot_path
-    if not command and not cleanup and path is None:
-        return None
-    if not command or not cleanup or path is None:
-        raise ConfigError(
-            "backup.snapshot_command, snapshot_cleanup_command and snapshot_path belong together.",
-            hint="Set all three of them, or none.",
-        )
-    return FileSystemSnapshot(
-        command, cleanup, path, environment=context.environment, monitor=context.monitor
-    )
-
-
-def _freezes(context: Context, options: BackupOptions) -> bool:
-    wanted = options.maintenance
-    return context.config.maintenance.enabled if wanted is None else wanted
 
 
 def _key(root: Root) -> RootKey:

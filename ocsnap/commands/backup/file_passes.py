@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ocsnap.commands.backup.sources import data_sources
+from ocsnap.commands.backup.file_sources import file_sources, trusted_folders
 from ocsnap.errors import LocalIOError
-from ocsnap.owncloud.homes import expected_bytes, homes
-from ocsnap.owncloud.special.encryption import read_encryption
+from ocsnap.owncloud.homes import expected_bytes
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.archiver import Archiver
 from ocsnap.snapshot.signs import Signs
@@ -21,6 +19,7 @@ from ocsnap.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ocsnap.commands.context import Context
     from ocsnap.commands.site import Site
@@ -28,17 +27,11 @@ if TYPE_CHECKING:
     from ocsnap.repository.repository import Repository
     from ocsnap.snapshot.archiver import Archived, Source
 
-TRUSTED_FOLDERS: Final = frozenset({b"files", b"files_versions", b"files_trashbin"})
-"""What a home's root etag covers: every change there through ownCloud gives it a new one. Uploads,
-thumbnails and keys it does not cover (measured on ownCloud 11.0)."""
-
 SMALL_CHANGE_BYTES: Final = 64 * MIB
 """So much is read and spooled in a second or two: no reason for another live pass."""
 
 SHRINKING_SHARE: Final = 0.7
 """A pass that left more than this share of the one before does not get anywhere."""
-
-_DAY_SECONDS: Final = 86_400.0
 
 RootKey = tuple[RootKind, str]
 
@@ -146,16 +139,7 @@ class FilePasses:
             LocalIOError: a home lies outside of the data directory, and so of `read_at`.
             DatabaseError: the database does not tell the homes.
         """
-        site = self.site
-        database_file = site.instance.sqlite_path if site.settings.kind == "sqlite3" else None
-        found = homes(site.database.query, site.instance)
-        exclude = self.context.config.backup.exclude
-        keys = read_encryption(site.database.query, site.instance.table_prefix)
-        data_dir = site.instance.data_dir.resolve()
-        listed = data_sources(data_dir, found, exclude, database_file, keys.key_root)
-        if read_at is None:
-            return listed
-        return [_moved(source, data_dir, read_at) for source in listed]
+        return file_sources(self.context, self.site, read_at)
 
     def _expected_bytes(self) -> int | None:
         """Return about how much a first backup reads; it takes hours, and people wait for it."""
@@ -165,7 +149,7 @@ class FilePasses:
     def _archive(self, archiver: Archiver, source: Source) -> Archived | None:
         """Archive one folder; return None if it is a home that is gone by now."""
         previous = self.roots.get((source.kind, source.name))
-        trusted = self._trusted(source, previous)
+        trusted = trusted_folders(self.context, source, previous)
         try:
             return archiver.archive(source._replace(trusted=trusted), previous)
         except LocalIOError:
@@ -185,29 +169,3 @@ class FilePasses:
         self.signs.setdefault((root.kind, root.name), Signs()).add(archived.signs)
         self.scan_seconds += archived.scan_seconds
         self.read_seconds += archived.read_seconds
-
-    def _trusted(self, source: Source, previous: Root | None) -> frozenset[bytes]:
-        """Return what of a home need not be walked."""
-        scan = self.context.config.scan
-        if scan.trust_etags == "never" or previous is None or source.etag is None:
-            return frozenset()
-        same = (
-            previous.etag == source.etag
-            and previous.path == (source.origin or source.path)
-            and previous.rules == source.exclusion.digest
-        )
-        age_seconds = self.context.clock.now() - previous.walked
-        young = 0 <= age_seconds < scan.full_walk_days * _DAY_SECONDS
-        return TRUSTED_FOLDERS if same and young else frozenset()
-
-
-def _moved(source: Source, data_dir: Path, read_at: Path) -> Source:
-    """Let a source be read in a snapshot of the file system."""
-    place = Path(os.fsdecode(source.path))
-    if not place.is_relative_to(data_dir):
-        raise LocalIOError(
-            f"backup.snapshot_path: {place} lies outside of the data directory {data_dir}.",
-            hint="Back up without a file system snapshot: it has not all homes.",
-        )
-    path = read_at / place.relative_to(data_dir)
-    return source._replace(path=os.fsencode(path), origin=source.path)

@@ -10,7 +10,7 @@ from ocsnap.commands.browse.place import part_of
 from ocsnap.commands.context import connect
 from ocsnap.commands.repository_lock import reader_lock
 from ocsnap.commands.restore.estimate import Estimate, Estimator
-from ocsnap.commands.snapshots import choose, readable
+from ocsnap.commands.snapshots import choose, own, readable
 from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.snapshot.listings import Listings
@@ -44,9 +44,7 @@ class Look:
     @property
     def mine(self) -> list[StoredSnapshot]:
         """The snapshots of the configured ownCloud; all of them where it has none."""
-        root = str(self.context.config.owncloud.root)
-        own = [stored for stored in self.snapshots if stored.snapshot.owncloud.root == root]
-        return own or self.snapshots
+        return [*own(self.snapshots, str(self.context.config.owncloud.root))]
 
     def estimate(self, root: Root, entries: Sequence[Entry]) -> Estimate:
         """Say what restoring some files and folders takes, of which nothing stands there.

@@ -12,6 +12,7 @@ from ocsnap.commands.recovery.confirmation import confirmed_at
 from ocsnap.commands.runs.record import RunState, read_record
 from ocsnap.commands.schedule.schedule import Backend, Machine
 from ocsnap.crypto import CipherMode, open_cipher
+from ocsnap.crypto.passphrase import read_passphrase, weakness
 from ocsnap.errors import CryptoError, DamagedError, NoRepositoryError
 from ocsnap.repository.description import NAME as DESCRIPTION
 from ocsnap.repository.identity import read_description
@@ -69,6 +70,9 @@ def key(patient: Patient) -> Iterator[Said]:
             raise CryptoError("gpg does not give back what it was given.")
         if cipher.mode is CipherMode.PASSPHRASE:
             yield green("gpg locks and opens with the passphrase.")
+            weak = weakness(read_passphrase(context.config.encryption, environment) or "")
+            if weak is not None:
+                yield yellow(weak, "Begin a new repository with a better one: ocsnap init --force")
         elif cipher.can_decrypt:
             yield yellow(
                 "The secret key is on this machine: who breaks in reads all backups.",

@@ -110,12 +110,26 @@ def room(patient: Patient) -> Iterator[Said]:
 
 def messages(patient: Patient) -> Iterator[Said]:
     """Look whether those can be told who are configured; nothing is sent."""
-    config = patient.context.config.notify
-    obstacle = obstacle_of(config)
+    config = patient.context.config
+    obstacle = obstacle_of(config.notify)
+    count = receivers(config.notify)
     if obstacle is not None:
         yield red(obstacle, "Mend [notify], then try it: ocsnap notify")
-    elif count := receivers(config):
+    elif count:
         yield green(f"Receivers of messages: {count}. To try them: ocsnap notify.")
+    watchers = {
+        "ping.backup": config.ping.backup,
+        "metrics.textfile": config.metrics.textfile,
+        "hooks.on_failure": config.hooks.on_failure,
+    }
+    told = [key for key, value in watchers.items() if value]
+    if told:
+        yield green(f"Who watches is told by: {', '.join(told)}.")
+    elif not count:
+        yield yellow(
+            "Nobody is told when a backup fails, or when none is made any more.",
+            "Set notify.urls, ping.backup or metrics.textfile: docs/monitoring.md",
+        )
 
 
 def locks(patient: Patient) -> Iterator[Said]:

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 _ID: Final = re.compile(r"[0-9a-f]{8,64}")
 
 
-def pin(context: Context, wanted: str) -> tuple[str, bool]:
+def pin(context: Context, wanted: str, *, dry_run: bool = False) -> tuple[str, bool]:
     """Let a snapshot stay whatever the rules say.
 
     Args:
         context: the outside world.
         wanted: the snapshot, as `select` understands it.
+        dry_run: only tell.
 
     Returns:
         Its id, and whether it was not pinned before.
@@ -35,15 +36,18 @@ def pin(context: Context, wanted: str) -> tuple[str, bool]:
     """
     with closing(connect(context).repository) as repository:
         found = _find(context, repository, wanted)
+        if dry_run:
+            return found, found not in pins.pinned(repository.storage)
         return found, pins.pin(repository.storage, found)
 
 
-def unpin(context: Context, wanted: str) -> tuple[str, bool]:
+def unpin(context: Context, wanted: str, *, dry_run: bool = False) -> tuple[str, bool]:
     """Leave a snapshot to the rules again.
 
     Args:
         context: the outside world.
         wanted: the snapshot, as `select` understands it.
+        dry_run: only tell.
 
     Returns:
         Its id, and whether it was pinned.
@@ -55,7 +59,7 @@ def unpin(context: Context, wanted: str) -> tuple[str, bool]:
     with closing(connect(context).repository) as repository:
         found = _find(context, repository, wanted)
         was_pinned = found in pins.pinned(repository.storage)
-        if was_pinned:
+        if was_pinned and not dry_run:
             pins.unpin(repository.storage, found)
         return found, was_pinned
 

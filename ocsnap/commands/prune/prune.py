@@ -14,6 +14,12 @@ from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.reporting.outcome import Operation
 from ocsnap.commands.reporting.reporter import Told, reported
 from ocsnap.commands.repository_lock import repository_lock
+from ocsnap.commands.restore.estimate import (
+    RATE_NOTE,
+    USUAL_RATE,
+    VERIFY_RATE_NOTE,
+    measured_rate,
+)
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.errors import ExitStatus, OcsnapError
 from ocsnap.monitor import Problem
@@ -21,6 +27,7 @@ from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.prune import Pruner
 from ocsnap.repository.prune_plan import PrunePolicy
 from ocsnap.repository.retention import KeepRules, Retention, parse_duration
+from ocsnap.storage.prices import load_prices
 
 if TYPE_CHECKING:
     from ocsnap.commands.context import Context, OpenRepository
@@ -111,6 +118,7 @@ def _run(
     pruner = Pruner(opened.repository, policy, monitor=context.monitor)
     if dry_run:
         report = pruner.look(now=clock.now())
+        _reckon(context, opened, report)
     else:
         context.monitor.step("Locking the repository")
         with repository_lock(opened.repository, Purpose.PRUNE, context.random) as lock:
@@ -120,6 +128,18 @@ def _run(
     report.got_bytes = traffic.got_bytes - before[2]
     report.seconds = clock.monotonic() - began
     return report
+
+
+def _reckon(context: Context, opened: OpenRepository, report: PruneReport) -> None:
+    """Say what a prune would take and cost: what is repacked comes and goes, the rest only goes."""
+    rate = measured_rate(opened.repository, RATE_NOTE, VERIFY_RATE_NOTE) or USUAL_RATE
+    report.foreseen_seconds = 2 * report.repacked_bytes / rate
+    if context.config.repository.is_s3:
+        prices = load_prices()
+        packs = report.repacked_packs
+        report.dollars = prices.fetching(packs, report.repacked_bytes) + prices.putting(packs)
+        report.freed_dollars = prices.keeping(report.removed_bytes) or 0.0
+        report.prices_of = prices.title
 
 
 def _policy(context: Context, config: PruneConfig, *, remove_damaged: bool) -> PrunePolicy:

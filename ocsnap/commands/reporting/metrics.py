@@ -7,6 +7,7 @@ What an earlier run wrote stays until the next one of its kind: a verify does no
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -173,14 +174,24 @@ def _update(context: Context, operation: Operation, told: Mapping[str, float | N
     target = context.config.metrics.textfile
     if target is None:
         return
-    try:
-        state = state_dir(context) / _STATE
-        values = _known(state)
-        for name, value in told.items():
-            if value is not None:
-                values.setdefault(name, {})[operation.value] = value
-        _replace(state, msgspec.json.encode(values), 0o600)
+    values: _Values = {}
+    with _told(context, target):
+        values = _known(state_dir(context) / _STATE)
+    for name, value in told.items():
+        if value is not None:
+            values.setdefault(name, {})[operation.value] = value
+    with _told(context, target):
         _replace(target, render(values).encode(), _MODE)
+    # What watches must be told of a full disk, too: so this comes last.
+    with _told(context, target):
+        _replace(state_dir(context) / _STATE, msgspec.json.encode(values), 0o600)
+
+
+@contextmanager
+def _told(context: Context, target: Path) -> Iterator[None]:
+    """Tell the monitor of what fails in the block."""
+    try:
+        yield
     except OcsnapError as error:
         context.monitor.problem(Problem("metrics.textfile", error.message))
     except OSError as error:

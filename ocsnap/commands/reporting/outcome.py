@@ -59,7 +59,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def title(self) -> str:
         """One line for the subject of a message."""
-        said = {ExitStatus.OK: "is done", ExitStatus.ALARM: "raised an ALARM"}
+        said = {
+            ExitStatus.OK: "is done",
+            # A run without a report raised nothing: it met an alarm that was there.
+            ExitStatus.ALARM: "raised an ALARM" if self.report else "was stopped by an open ALARM",
+        }
         what = said.get(self.status, f"FAILED ({self.kind})")
         if self.status in (ExitStatus.INCOMPLETE, ExitStatus.HOOK_FAILED):
             what = f"is done, but not all is well ({self.kind})"

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.restorer import Placement
 
 RATE_NOTE: Final = "restore rate"
+VERIFY_RATE_NOTE: Final = "verify rate"
 USUAL_RATE: Final = 20 * MIB
 """Bytes fetched and written a second where nothing has been measured yet: a line of 200 Mbit/s."""
+
+_MEASURED_BYTES: Final = 10_000_000
+"""Less says nothing of a rate."""
 
 COPY_RATE: Final = 200 * MIB
 """Bytes copied a second from a disk to itself, where they cannot be shared."""
@@ -60,6 +64,30 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     measured: bool = False
     dollars: float = 0.0
     prices_of: str = ""
+
+
+def note_rate(repository: Repository, name: str, got_bytes: int, seconds: float) -> None:
+    """Keep in mind how fast a run got what it read.
+
+    Args:
+        repository: where it read.
+        name: `RATE_NOTE` or `VERIFY_RATE_NOTE`.
+        got_bytes: what it read; little of it tells nothing.
+        seconds: how long that took.
+    """
+    if got_bytes > _MEASURED_BYTES and seconds > 0:
+        repository.cache.set_note(name, f"{got_bytes / seconds:.0f}")
+
+
+def measured_rate(repository: Repository, *names: str) -> float | None:
+    """Return how fast former runs got what they read, the first that tells; bytes a second.
+
+    Args:
+        repository: where they read.
+        names: `RATE_NOTE` or `VERIFY_RATE_NOTE`.
+    """
+    notes = (repository.cache.note(name) for name in names)
+    return next((float(note) for note in notes if note), None)
 
 
 class _Tally:
@@ -100,8 +128,8 @@ class Estimator:
             self._walk(tally, placement.root.entry, placement.present, inner)
         sizes = self._repository.cache.pack_sizes(tally.packs)
         fetch_bytes = sum(sizes.values())
-        rate = self._repository.cache.note(RATE_NOTE)
-        seconds = max(fetch_bytes, tally.write_bytes) / (float(rate) if rate else USUAL_RATE)
+        rate = measured_rate(self._repository, RATE_NOTE)
+        seconds = max(fetch_bytes, tally.write_bytes) / (rate or USUAL_RATE)
         prices = load_prices()
         dollars = prices.fetching(len(tally.packs), fetch_bytes) if self._billed else 0.0
         return Estimate(

@@ -23,7 +23,7 @@ from ocsnap.commands.restore.builder import Builder, Built
 from ocsnap.commands.restore.checks import refuse_if_site_unfit, refuse_inner_mounts
 from ocsnap.commands.restore.closing import Closing, at
 from ocsnap.commands.restore.destination import Destination, destination
-from ocsnap.commands.restore.estimate import RATE_NOTE, Estimate, Estimator
+from ocsnap.commands.restore.estimate import RATE_NOTE, Estimate, Estimator, note_rate
 from ocsnap.commands.restore.folders import refuse_unless_empty
 from ocsnap.commands.restore.journal import Journal, Phase
 from ocsnap.commands.restore.keeping import kept_folders
@@ -58,8 +58,6 @@ if TYPE_CHECKING:
     from ocsnap.repository.snapshot import Snapshot, StoredSnapshot
 
 _STAMP: Final = "%Y%m%d-%H%M%S.%f"
-_MEASURED_BYTES: Final = 10_000_000
-"""Less says nothing of a rate."""
 
 
 def restore(
@@ -138,7 +136,7 @@ class _Restore:
         switchover = Switchover(self.context, self.folder, journal)
         builder = Builder(switchover, self.options, self.repository, self.snapshot, place)
         built = builder.build(layout)
-        self._note_rate(got_bytes() - got, clock.monotonic() - before)
+        note_rate(self.repository, RATE_NOTE, got_bytes() - got, clock.monotonic() - before)
         end = builder.put_in_place()
         return self._outcome(plan, built, switchover.journal, end, clock.monotonic() - began)
 
@@ -243,10 +241,6 @@ class _Restore:
         )
 
     # -- what is told ------------------------------------------------------------------------
-
-    def _note_rate(self, got_bytes: int, seconds: float) -> None:
-        if got_bytes > _MEASURED_BYTES and seconds > 0:
-            self.repository.cache.set_note(RATE_NOTE, f"{got_bytes / seconds:.0f}")
 
     def _dry(self, plan: RestorePlan, layout: Layout) -> RestoreOutcome:
         nothing = Built()

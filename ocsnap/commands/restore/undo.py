@@ -190,10 +190,22 @@ def refuse_pieces(context: Context, folder: Path) -> None:
     Raises:
         MaintenanceLeftOnError: what stands there may be partly old and partly new.
     """
+    demand_whole(folder)
+    settle(context, folder)
+
+
+def demand_whole(folder: Path) -> None:
+    """See that no restore has died in the middle; nothing is brought to an end.
+
+    Args:
+        folder: `backup.state_dir`.
+
+    Raises:
+        MaintenanceLeftOnError: what stands there may be partly old and partly new.
+    """
     journal = journals.unfinished(journals.read_all(folder))
     if journal is not None and journal.phase in IN_PIECES:
         raise in_pieces(journal)
-    settle(context, folder)
 
 
 def in_pieces(journal: Journal) -> MaintenanceLeftOnError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from ocsnap.commands.browse.place import home_of, locate, part_of
@@ -36,9 +37,11 @@ def restore_outside(look: Look, options: UserRestoreOptions, to: Path) -> UserRe
         What was done.
 
     Raises:
+        LocalIOError: there is no such folder, or no room in it.
         RefusedError: there is no such path, or something of its name is in the folder already.
         OcsnapError: nothing was put there.
     """
+    _demand_folder(to)
     clock = look.context.clock
     began = clock.monotonic()
     stored = look.choose(options.snapshot)
@@ -86,6 +89,16 @@ def restore_outside(look: Look, options: UserRestoreOptions, to: Path) -> UserRe
         seconds=clock.monotonic() - began,
         estimate=look.estimate(root, [entry]) if options.dry_run else None,
     )
+
+
+def _demand_folder(to: Path) -> None:
+    if os.path.lexists(to) and not to.is_dir():
+        raise LocalIOError(f"{to} is no folder.", hint="Name a folder with --to.")
+    if not to.is_dir():
+        # A folder that is made for a mistyped name is looked for in vain later.
+        raise LocalIOError(
+            f"{to} is not there.", hint=f"Make it first: mkdir -p {shlex.quote(str(to))}"
+        )
 
 
 def _name(place: Place, options: UserRestoreOptions) -> bytes:

@@ -89,16 +89,7 @@ class Machine:
             RefusedError: a file of that name is not ocsnap's.
             LocalIOError: a file cannot be written, or systemd refuses.
         """
-        if backend is Backend.SYSTEMD:
-            wanted = {self.root / _UNITS / name: text for name, text in units(plan).items()}
-        else:
-            wanted = {self.root / _CRON / NAME: crontab(plan)}
-        for path in wanted:
-            if path.exists() and not _is_ours(path):
-                raise RefusedError(
-                    f"{path} is there already, and ocsnap did not write it.",
-                    hint="Move it away first.",
-                )
+        wanted = self.wanted(plan, backend)
         self.remove()
         for path, text in wanted.items():
             _write(path, text)
@@ -112,6 +103,33 @@ class Machine:
         if found is None:
             raise LocalIOError("The schedule that was written cannot be read.")
         return found
+
+    def wanted(self, plan: Plan, backend: Backend) -> dict[Path, str]:
+        """Return the files that a schedule consists of, and what stands in them.
+
+        Args:
+            plan: what is to run.
+            backend: what is to start it.
+
+        Raises:
+            RefusedError: a file of that name is not ocsnap's.
+        """
+        if backend is Backend.SYSTEMD:
+            wanted = {self.root / _UNITS / name: text for name, text in units(plan).items()}
+        else:
+            wanted = {self.root / _CRON / NAME: crontab(plan)}
+        for path in wanted:
+            if path.exists() and not _is_ours(path):
+                raise RefusedError(
+                    f"{path} is there already, and ocsnap did not write it.",
+                    hint="Move it away first.",
+                )
+        return wanted
+
+    def files(self) -> list[Path]:
+        """Return the files that ocsnap has installed."""
+        cron = self.root / _CRON / NAME
+        return self._units() + ([cron] if cron.exists() and _is_ours(cron) else [])
 
     def installed(self) -> Installed | None:
         """Return the schedule that is there; None: there is none."""
@@ -135,12 +153,10 @@ class Machine:
         Raises:
             LocalIOError: one cannot be removed, or systemd refuses.
         """
-        ours = self._units()
-        starting = [path.name for path in ours if "[Install]" in path.read_text()]
+        ours = self.files()
+        starting = [path.name for path in self._units() if "[Install]" in path.read_text()]
         if starting:
             self._systemctl("disable", *(("--now",) if self._systemd_runs else ()), *starting)
-        cron = self.root / _CRON / NAME
-        ours += [cron] if cron.exists() and _is_ours(cron) else []
         for path in ours:
             try:
                 path.unlink()
