@@ -109,6 +109,6 @@ def test_the_quick_start_works_as_it_is_written(tmp_path: Path):
             expected = 18 if call[0] == "doctor" else 0
             assert done.status == expected, (call, done)
             ran.append(call[0])
-    assert ran == ["backup", "status", "verify", "restore", "schedule", "doctor"]
+    assert ran == ["backup", "backup", "status", "verify", "restore", "schedule", "doctor"]
     assert (tmp_path / "cron" / "etc" / "cron.d" / "ocsnap").is_file()
     assert any((tmp_path / "look").rglob("*.txt"))
