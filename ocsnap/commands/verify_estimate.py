@@ -70,7 +70,7 @@ def estimate(context: Context, options: VerifyOptions) -> VerifyEstimate:
     Raises:
         OcsnapError: the repository cannot be looked at.
     """
-    with closing(connect(context).repository) as repository:
+    with closing(connect(context, reads_only=True).repository) as repository:
         checker = Checker(repository, monitor=context.monitor)
         checker.compare()
         sizes = checker.readable()
