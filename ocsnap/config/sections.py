@@ -67,8 +67,8 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
         object_lock_mode: whether a right of its own ends the lock before its time (governance) or
             nothing (compliance); None: objects are not locked.
         object_lock_days: how long nobody can remove what a restore needs; days.
-        limit_upload: how fast an S3 store is sent to, such as "1MB/s"; None: as fast as it goes.
-        limit_download: how fast it is read from.
+        limit_upload: how fast objects are stored, such as "1MB/s"; None: as fast as it goes.
+        limit_download: how fast they are read.
     """
 
     url: Text

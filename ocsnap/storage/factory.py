@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from ocsnap.errors import ConfigError
 from ocsnap.storage.count import Counting
+from ocsnap.storage.limit import Limited
 from ocsnap.storage.local import LocalStorage
 from ocsnap.storage.pace import Pace
 from ocsnap.storage.retry import Retrying
@@ -38,20 +39,25 @@ def open_storage(config: RepositoryConfig, *, clock: Clock, random: randomness.R
     Raises:
         ConfigError: the URL names no place for a storage, or the key's secret cannot be read.
     """
-    retrying = Retrying(_open_backend(config, clock), clock=clock, random=random)
+    retrying = Retrying(_limited(config, clock), clock=clock, random=random)
     counting = Counting(retrying)
     retrying.on_retry = lambda _: counting.add_request()
     return counting
 
 
+def _limited(config: RepositoryConfig, clock: Clock) -> Storage:
+    """Open the storage behind a limited line; attempts that fail use the line, too."""
+    upload = _pace("limit_upload", config.limit_upload, clock)
+    download = _pace("limit_download", config.limit_download, clock)
+    backend = _open_backend(config, clock)
+    if upload is None and download is None:
+        return backend
+    return Limited(backend, upload=upload, download=download)
+
+
 def _open_backend(config: RepositoryConfig, clock: Clock) -> Storage:
     path = unquote(config.url.removeprefix("file://"))
     if config.url.startswith("file:///") and path.strip("/"):
-        if config.limit_upload is not None or config.limit_download is not None:
-            raise ConfigError(
-                "repository: limit_upload and limit_download are for S3 stores.",
-                hint="Take them out, or set the limit where the disk is connected.",
-            )
         return LocalStorage(Path(path))
     if config.is_s3:
         return _open_s3(config, clock)
@@ -70,13 +76,7 @@ def _open_s3(config: RepositoryConfig, clock: Clock) -> Storage:
 
     bucket = configured_bucket(config)
     lock = configured_lock(config, clock.now)
-    return S3Storage(
-        make_client(config, amazon=bucket.amazon),
-        bucket,
-        lock,
-        upload=_pace("limit_upload", config.limit_upload, clock),
-        download=_pace("limit_download", config.limit_download, clock),
-    )
+    return S3Storage(make_client(config, amazon=bucket.amazon), bucket, lock)
 
 
 def _pace(key: str, limit: str | None, clock: Clock) -> Pace | None:

@@ -24,9 +24,10 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from ocsnap.errors import ObjectExistsError, ObjectMissingError, StorageError, TransientStorageError
+from ocsnap.storage.limit import PACED_BYTES, receiving
 from ocsnap.storage.name import check_range, checked, checked_prefix, is_name
 from ocsnap.storage.prices import USUAL_CLASS
-from ocsnap.storage.s3_body import PACED_BYTES, Body
+from ocsnap.storage.s3_body import Body
 from ocsnap.storage.s3_errors import Explainer
 from ocsnap.storage.storage import (
     DELETE_BATCH_OBJECTS,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from ocsnap.errors import OcsnapError
     from ocsnap.storage.bucket import Bucket
     from ocsnap.storage.object_lock import ObjectLock
-    from ocsnap.storage.pace import Pace
     from ocsnap.storage.storage import Buffer
 
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
@@ -104,9 +104,6 @@ class S3Storage:
         client: S3Client,
         bucket: Bucket,
         lock: ObjectLock | None = None,
-        *,
-        upload: Pace | None = None,
-        download: Pace | None = None,
     ) -> None:
         """Use a bucket; nothing is sent yet.
 
@@ -114,14 +111,10 @@ class S3Storage:
             client: a client from `make_client`; closed with the storage.
             bucket: where to keep the objects.
             lock: how objects are locked when they are put.
-            upload: limits how fast objects are sent.
-            download: limits how fast they are read.
         """
         self._client = client
         self._bucket = bucket
         self._lock = lock
-        self._upload = upload
-        self._download = download
         self._explainer = Explainer(bucket)
 
     def put(self, name: str, data: Buffer, *, sha256: str) -> ObjectInfo:
@@ -307,14 +300,15 @@ class S3Storage:
         else:
             md5 = hashlib.md5(data, usedforsecurity=False)
             checksum = {"ContentMD5": _base64(md5.digest())}
-        with Body(data, self._upload) as body:
+        with Body(data) as body:
             request = {**self._object(name), **checksum, **condition}
             if self._lock is not None:
                 request |= self._lock.headers(name)
             return self._client.put_object(**request, Body=body)
 
     def _read(self, body: Any, most_bytes: int) -> bytes:  # noqa: ANN401 # boto3's are untyped
-        if self._download is None:
+        flow = receiving()
+        if flow is None:
             whole: bytes = body.read(most_bytes)
             return whole
         content = bytearray()
@@ -322,7 +316,7 @@ class S3Storage:
             part = body.read(min(PACED_BYTES, most_bytes - len(content)))
             if not part:
                 break
-            self._download.take(len(part))
+            flow.take(len(part))
             content += part
         return bytes(content)
 

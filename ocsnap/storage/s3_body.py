@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from ocsnap.units import KIB
+from ocsnap.storage.limit import PACED_BYTES, sending
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from ocsnap.storage.pace import Pace
     from ocsnap.storage.storage import Buffer
-
-
-PACED_BYTES: Final = 16 * KIB
-"""What passes at once where the line is limited: at 1 KB/s, too, a store hears from us often enough
-not to give up (S3 does after 20 s)."""
 
 
 class Body(io.RawIOBase):
@@ -27,9 +21,9 @@ class Body(io.RawIOBase):
     not as a broken connection. botocore takes no memoryview as a body anyway.
     """
 
-    def __init__(self, data: Buffer, pace: Pace | None = None) -> None:
+    def __init__(self, data: Buffer) -> None:
         super().__init__()
-        self._pace = pace
+        self._flow = sending()
         self._view = memoryview(data).cast("B")
         self._position = 0
 
@@ -44,11 +38,11 @@ class Body(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Copy the next bytes into `buffer` and return how many they were."""
         target = memoryview(buffer).cast("B")
-        if self._pace is not None:
+        if self._flow is not None:
             target = target[:PACED_BYTES]
         part = self._view[self._position : self._position + len(target)]
-        if self._pace is not None:
-            self._pace.take(len(part))
+        if self._flow is not None:
+            self._flow.take(len(part))
         target[: len(part)] = part
         self._position += len(part)
         return len(part)

@@ -15,9 +15,12 @@ from ocsnap.storage.count import Counting
 from ocsnap.storage.decorator import Decorator
 from ocsnap.storage.factory import open_storage
 from ocsnap.storage.faults import Faulty
+from ocsnap.storage.limit import Limited
 from ocsnap.storage.local import LocalStorage
 from ocsnap.storage.memory import MemoryStorage
+from ocsnap.storage.pace import Pace
 from ocsnap.storage.retry import Retrying
+from ocsnap.units import MIB
 from tests.servers.s3 import running_s3
 from tests.storage.objects import opened
 from tests.storage.rough_line import rough_line
@@ -41,6 +44,8 @@ KINDS = [
     "retrying",
     "counting",
     "faulty",
+    "limited",
+    "s3-limited",
 ]
 
 
@@ -98,6 +103,8 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
         "retrying": lambda: Retrying(MemoryStorage(), clock=SystemClock(), random=random.Random(1)),
         "counting": lambda: Counting(MemoryStorage()),
         "faulty": lambda: Faulty(MemoryStorage(), []),
+        "limited": lambda: _limited(MemoryStorage()),
+        "s3-limited": lambda: _limited(_s3(request.getfixturevalue("s3"), tmp_path)),
     }
     opened = make[request.param]()
     yield opened
@@ -107,6 +114,12 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
 def _s3(server: S3Server, tmp_path: Path) -> Storage:
     config = server.repository_config(server.new_bucket(), "some/prefix", tmp_path)
     return open_storage(config, clock=SystemClock(), random=random.Random(1))
+
+
+def _limited(storage: Storage) -> Storage:
+    """Limit the line, as far as a test can wait."""
+    upload, download = (Pace(100 * MIB, SystemClock()) for _ in range(2))
+    return Limited(storage, upload=upload, download=download)
 
 
 def _amazon(config: RepositoryConfig) -> Storage:

@@ -18,6 +18,7 @@ from ocsnap.storage.pace import Pace
 from ocsnap.units import KIB, MIB, rate
 from tests.storage.fake_clock import FakeClock
 from tests.storage.objects import put
+from tests.storage.rough_line import answer_lost
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +94,30 @@ def test_what_is_no_rate_is_told(s3_config: RepositoryConfig, text: str):
         open_storage(config, clock=FakeClock(), random=random.Random(1))
 
 
-def test_a_disk_has_no_limit(tmp_path: Path):
-    config = RepositoryConfig(url=f"file://{tmp_path}/r", limit_upload="1MB/s")
-    with pytest.raises(ConfigError, match="are for S3 stores"):
-        open_storage(config, clock=FakeClock(), random=random.Random(1))
+def test_any_storage_is_held_to_it(tmp_path: Path):
+    """One that never asks rests after each object."""
+    clock = FakeClock()
+    limits = {"limit_upload": "2048 B/s", "limit_download": "4096 B/s"}
+    config = RepositoryConfig(url=f"file://{tmp_path}/r", **limits)
+    storage = open_storage(config, clock=clock, random=random.Random(1))
+    for number in range(5):
+        put(storage, f"packs/{number}", bytes(2048))
+    assert sum(clock.slept) == 4.0
+    for number in range(5):
+        assert storage.get(f"packs/{number}") == bytes(2048)
+    assert sum(clock.slept) == 4.0 + 2.0
+    storage.close()
+
+
+def test_attempts_that_fail_use_the_line_too(s3_config: RepositoryConfig, line: RoughLine):
+    clock = FakeClock()
+    data = random.Random(1).randbytes(64 * KIB)
+    config = msgspec.structs.replace(
+        s3_config, endpoint=line.endpoint, limit_upload=f"{16 * KIB} B/s"
+    )
+    storage = open_storage(config, clock=clock, random=random.Random(1))
+    line.plan = [answer_lost]
+    put(storage, data=data)
+    assert line.plan == []
+    assert sum(clock.slept) >= 2 * 4 - 1
+    storage.close()
