@@ -40,3 +40,11 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
     with running_s3(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def conditional_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    from tests.servers.conditional_s3 import running_conditional_s3
+
+    with running_conditional_s3(tmp_path_factory.mktemp("conditional-s3")) as server:
+        yield server

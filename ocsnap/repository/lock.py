@@ -257,11 +257,23 @@ class Lock:
         try:
             if self._read(claim) != data:
                 raise _busy("another prune or repair that begins just now")
-            self._refuse_others()
+            self._yield_to_others(number)
         except BaseException:
             self.release()
             raise
         self._claim = number
+
+    def _yield_to_others(self, number: int) -> None:
+        """Give way to whoever holds a lock; a claim above his is taken back, or it would outdo him.
+
+        One of the same number may be his own, overwritten.
+        """
+        try:
+            self._refuse_others()
+        except BusyError:
+            if any(other < number for other in claims(self._times())):
+                self._claim = number
+            raise
 
     def _look_first(self) -> None:
         self._called = LOOKING

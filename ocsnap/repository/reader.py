@@ -93,7 +93,10 @@ class BlobReader:
         """
         message = self._storage.get(name)
         if hashlib.sha256(message).hexdigest() != promised(name):
-            raise DamagedError(f"{name} is damaged: its content is not what was stored.", name=name)
+            message = self._storage.get(name)  # it may have been damaged on the line
+            if hashlib.sha256(message).hexdigest() != promised(name):
+                reason = "its content is not what was stored"
+                raise DamagedError(f"{name} is damaged: {reason}.", name=name)
         return message
 
     def decrypted(self, name: str, *, signed: bool = False) -> memoryview:

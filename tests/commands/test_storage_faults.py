@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import ocsnap.storage.s3_client
 from ocsnap.errors import AccessDeniedError, OcsnapError, StorageError
 from ocsnap.storage.decorator import Decorator
 from tests.commands.host import Host, make_host
@@ -15,9 +16,11 @@ from tests.storage.rough_line import (
     broken,
     cut_short,
     damaged,
+    damaged_answer,
     refused,
     reset_amid,
     rough_line,
+    too_slow,
 )
 
 if TYPE_CHECKING:
@@ -77,9 +80,17 @@ PASSING = {
     "damaged on the line": damaged,
     "broken": broken,
     "answer lost": answer_lost,
+    "no answer": too_slow,
 }
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon on a store that does not answer."""
+    monkeypatch.setattr(ocsnap.storage.s3_client, "READ_TIMEOUT_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("trouble", PASSING)
 def test_passing_trouble_with_every_kind_of_object(host: Host, line: RoughLine, trouble: str):
     """Twice for each kind of object; the backup goes on, and nobody is locked out by it."""
@@ -94,15 +105,67 @@ def test_passing_trouble_with_every_kind_of_object(host: Host, line: RoughLine, 
     assert host.differences() == []
 
 
-@pytest.mark.parametrize("trouble", [cut_short, reset_amid, refused(503, "SlowDown")])
-def test_passing_trouble_with_a_restore(host: Host, line: RoughLine, trouble: Happening):
-    host.backup()
-    planned = [At("GET", part, trouble, 2) for part in ("/packs/", "/meta/")]
-    line.plan = [_all_of(planned)] * 500
-    (host.folder / "state" / "elsewhere").mkdir()
-    host.set("backup", state_dir=str(host.folder / "state" / "elsewhere"))
+def test_a_connection_that_is_reset_while_an_object_is_sent(host: Host, line: RoughLine):
+    line.resets = [kind for kind in REQUESTS for _ in range(2)]
+    report = host.backup()
+    assert line.resets == []
+    assert report.statistics.errors == 0
+    assert host.verify().sound
     assert host.differences() == []
-    assert [at.left for at in planned] == [0, 0]
+
+
+FETCHED = ["/packs/", "/meta/", "/index/", "/snapshots/"]
+PASSING_DOWN = {
+    "500": refused(500, "InternalError"),
+    "slow down": refused(503, "SlowDown"),
+    "cut short": cut_short,
+    "reset": reset_amid,
+    "broken": broken,
+    "no answer": too_slow,
+}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_passing_trouble_with_a_restore(host: Host, line: RoughLine):
+    """Each twice for each kind of object, by a host that has to fetch them all."""
+    host.backup()
+    for trouble, happening in PASSING_DOWN.items():
+        planned = [At("GET", part, happening, 2) for part in FETCHED]
+        line.plan = [_all_of(planned)] * 500
+        forget(host, trouble)
+        assert host.differences() == [], trouble
+        assert [at.left for at in planned] == [0] * len(FETCHED), trouble
+
+
+def test_what_is_damaged_on_the_line_is_fetched_once_more(host: Host, line: RoughLine):
+    host.backup()
+    planned = [At("GET", part, damaged_answer, 1) for part in FETCHED]
+    line.plan = [_all_of(planned)] * 500
+    forget(host, "damaged")
+    assert host.differences() == []
+    assert [at.left for at in planned] == [0] * len(FETCHED)
+
+
+def test_trouble_that_does_not_pass_ends_a_restore_in_one_sentence(host: Host, line: RoughLine):
+    """In the middle of the packs; the next one goes well."""
+    host.backup()
+    for trouble in ("denied", "expired", "clock", "dead"):
+        happening, error, words = FOR_GOOD[trouble]
+        at = At("GET", "/packs/", happening, 1000)
+        line.plan = [at] * 500
+        forget(host, trouble)
+        with pytest.raises(error, match=words):
+            host.differences()
+        assert at.left < 1000
+        line.plan = []
+        assert host.differences() == []
+
+
+def forget(host: Host, name: str) -> None:
+    """Let the host have nothing but what it fetches."""
+    state = host.folder / "states" / name
+    state.mkdir(parents=True)
+    host.set("backup", state_dir=str(state))
 
 
 FOR_GOOD = {

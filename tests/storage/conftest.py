@@ -46,6 +46,7 @@ KINDS = [
     "faulty",
     "limited",
     "s3-limited",
+    "s3-conditional",
 ]
 
 
@@ -98,6 +99,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
         "local": lambda: LocalStorage(tmp_path / "repository"),
         "s3": lambda: _s3(request.getfixturevalue("s3"), tmp_path),
         "s3-tls": lambda: _s3(request.getfixturevalue("s3_tls"), tmp_path),
+        "s3-conditional": lambda: _s3(request.getfixturevalue("conditional_s3"), tmp_path),
         "s3-amazon": lambda: _amazon(request.getfixturevalue("amazon")),
         "decorator": lambda: Decorator(MemoryStorage()),
         "retrying": lambda: Retrying(MemoryStorage(), clock=SystemClock(), random=random.Random(1)),

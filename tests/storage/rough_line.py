@@ -46,11 +46,26 @@ Happening: TypeAlias = "Callable[[Request, Forward], Answer | None]"
 
 @dataclass
 class RoughLine:
-    """What happens to the next requests: each entry of `plan` is used up by one request."""
+    """What happens to the next requests: each entry of `plan` is used up by one request.
+
+    `resets` are methods and parts of paths: each one resets the connection of the next request of
+    that kind when half of its body has come.
+    """
 
     endpoint: str = ""
+    resets: list[tuple[str, str]] = field(default_factory=list)
     plan: list[Happening] = field(default_factory=list)
     seen: list[Request] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def resets_next(self, method: str, path: str) -> bool:
+        """Return whether this request's connection is to be reset, and use that up."""
+        with self._lock:
+            for kind in self.resets:
+                if kind[0] == method and kind[1] in path:
+                    self.resets.remove(kind)
+                    return True
+        return False
 
 
 def smooth(request: Request, forward: Forward) -> Answer | None:
@@ -118,6 +133,25 @@ def said(status: int, body: bytes) -> Happening:
     return say
 
 
+def _send(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
+    reset = answer.status == RESET
+    handler.send_response_only(200 if reset else answer.status)
+    for name, value in answer.headers:
+        if name.lower() not in {"transfer-encoding", "connection"}:
+            handler.send_header(name, value)
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    handler.wfile.write(answer.body)
+    handler.wfile.flush()
+    if reset:
+        _reset(handler.connection)
+
+
+def _reset(connection: socket.socket) -> None:
+    # socket(7), SO_LINGER: closing with a time of 0 sends a reset.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 @contextmanager
 def rough_line(server_endpoint: str) -> Iterator[RoughLine]:
     """Run a line to the server at `server_endpoint`; it is smooth where nothing is planned."""
@@ -145,7 +179,12 @@ def rough_line(server_endpoint: str) -> Iterator[RoughLine]:
 
         def handle_request(self) -> None:
             self.close_connection = True
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            if line.resets_next(self.command, self.path):
+                self.rfile.read(length // 2)
+                _reset(self.connection)
+                return
+            body = self.rfile.read(length)
             request = Request(self.command, self.path, dict(self.headers.items()), body)
             with lock:
                 line.seen.append(request)
@@ -153,19 +192,7 @@ def rough_line(server_endpoint: str) -> Iterator[RoughLine]:
             answer = happen(request, forward)
             if answer is None:
                 return
-            reset = answer.status == RESET
-            self.send_response_only(200 if reset else answer.status)
-            for name, value in answer.headers:
-                if name.lower() not in {"transfer-encoding", "connection"}:
-                    self.send_header(name, value)
-            self.send_header("Connection", "close")
-            self.end_headers()
-            self.wfile.write(answer.body)
-            if reset:
-                # socket(7), SO_LINGER: closing with a time of 0 sends a reset.
-                self.wfile.flush()
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            _send(self, answer)
 
         do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request  # noqa: N815 # named by http.server
 
