@@ -355,9 +355,9 @@ def test_locks_and_marks_cost_a_backup_few_requests(vault: Vault, folder: Path):
         run.archive(folder)
         run.commit()
     vault.storage = before
-    # Two to open it; lists of index, marks and snapshots; two packs, an index, a snapshot, and a
+    # One to open it; lists of index, marks and snapshots; two packs, an index, a snapshot, and a
     # look at that.
-    assert counting.requests == 10
+    assert counting.requests == 9
     # Put, renewed before the index and before the commit, removed.
     assert locks.requests == 7
 
