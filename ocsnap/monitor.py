@@ -30,6 +30,10 @@ class Monitor(Protocol):
         """So many more files and bytes of the present step are done."""
         ...
 
+    def at(self, place: str) -> None:
+        """The present step has come to this: a user's home, a table."""
+        ...
+
     def note(self, text: str) -> None:
         """Something worth a line in the log."""
         ...
@@ -59,6 +63,9 @@ class SilentMonitor:
         self.steps.append(name)
 
     def advance(self, *, files: int = 0, size_bytes: int = 0) -> None:
+        """Do nothing."""
+
+    def at(self, place: str) -> None:
         """Do nothing."""
 
     def note(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +14,13 @@ from ocsnap.cli.ages import age
 from ocsnap.cli.detach import detach as start_detached
 from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
-from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.output import is_terminal, print_drawn, print_json, print_text
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocsnap.cli.options import GlobalOptions
     from ocsnap.commands.backup.backup import BackupOptions
     from ocsnap.commands.backup.report import BackupReport
@@ -110,7 +113,7 @@ def backup(
     if options.json:
         print_json(report)
     elif options.verbosity is not Verbosity.QUIET or done.status:
-        print_text(_text(report))
+        _show(report)
     return int(done.status)
 
 
@@ -154,15 +157,36 @@ def _arguments(
 
 
 def _text(report: BackupReport) -> str:
-    from ocsnap.cli.prune import prune_lines  # noqa: PLC0415 - see session
     from ocsnap.cli.statistics_block import statistics_block  # noqa: PLC0415 - see session
 
-    lines = [f"Note: {note}" for note in report.notes]
-    lines += [f"ALARM {alarm.text}" for alarm in report.alarms]
+    return "\n".join([*_before(report), statistics_block(report), *_after(report)])
+
+
+def _show(report: BackupReport) -> None:
+    """Print the report: for a person at a terminal as tables, else as the text that is mailed."""
+    from ocsnap.cli.statistics_block import drawn_statistics  # noqa: PLC0415 - see session
+
+    if not is_terminal():
+        print_text(_text(report))
+        return
+    if before := [*_before(report)]:
+        print_text("\n".join(before))
+    print_drawn(partial(drawn_statistics, report))
+    if after := _after(report):
+        print_text("\n".join(after))
+
+
+def _before(report: BackupReport) -> Iterator[str]:
+    yield from (f"Note: {note}" for note in report.notes)
+    yield from (f"ALARM {alarm.text}" for alarm in report.alarms)
     if report.open_alarms:
-        lines.append(
+        yield (
             "Alarms are open, so nothing is deleted until somebody has looked: "
             f"ocsnap acknowledge {' '.join(report.open_alarms)}"
         )
-    pruned = [] if report.prune is None else prune_lines(report.prune)
-    return "\n".join([*lines, statistics_block(report), *pruned])
+
+
+def _after(report: BackupReport) -> list[str]:
+    from ocsnap.cli.prune import prune_lines  # noqa: PLC0415 - see session
+
+    return [] if report.prune is None else [*prune_lines(report.prune)]

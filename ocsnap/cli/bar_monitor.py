@@ -4,29 +4,60 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
-    TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
 )
+from rich.text import Text
 
 from ocsnap.cli.options import Verbosity
+from ocsnap.cli.progress_text import progress_text
 from ocsnap.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
+    from rich.console import RenderableType
+    from rich.progress import Task
+
     from ocsnap.monitor import Problem
+
+_FIGURES_COLUMNS: Final = 60
+"""What spinner, clock and figures take; only what is left of a line is for the bar."""
+
+_LEAST_BAR_COLUMNS: Final = 8
+_MOST_BAR_COLUMNS: Final = 40
+
+
+class _Amount(ProgressColumn):
+    """What is done, how fast, and what is left."""
+
+    def render(self, task: Task) -> Text:
+        """Return the figures of a step."""
+        told = progress_text(task.completed, task.total, task.speed, task.time_remaining)
+        return Text(told, no_wrap=True, overflow="ellipsis")
+
+
+class _TwoLines(Progress):
+    """What is being done, and below it how far it is: one line has no room for both."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the present step."""
+        for task in self.tasks:
+            place = str(task.fields.get("place", ""))
+            where = Text(f": {place}" if place else "", style="cyan")
+            where.truncate(self.console.width // 2, overflow="ellipsis")
+            name = Text(task.description, style="bold")
+            name.truncate(self.console.width - where.cell_len - 1, overflow="ellipsis")
+            yield Group(name + where, self.make_tasks_table([task]))
 
 
 class BarMonitor:
@@ -37,14 +68,12 @@ class BarMonitor:
         self._verbosity = verbosity
         self._lock = threading.Lock()
         self._console = Console(stderr=True)
-        self._progress = Progress(
+        room = min(self._console.width - _FIGURES_COLUMNS, _MOST_BAR_COLUMNS)
+        self._progress = _TwoLines(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
+            *([BarColumn(room)] if room >= _LEAST_BAR_COLUMNS else []),
+            *([TimeElapsedColumn()] if room >= 0 else []),
+            _Amount(),
             console=self._console,
             transient=True,
         )
@@ -77,13 +106,18 @@ class BarMonitor:
         """Begin the bar anew."""
         with self._lock:
             self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(escape(name), total=total_bytes)
+            self._task = self._progress.add_task(printable(name), total=total_bytes)
 
     def advance(self, *, files: int = 0, size_bytes: int = 0) -> None:
         """Move the bar."""
         del files
         with self._lock:
             self._progress.advance(self._task, size_bytes)
+
+    def at(self, place: str) -> None:
+        """Name it behind the step."""
+        with self._lock:
+            self._progress.update(self._task, place=printable(place))
 
     def note(self, text: str) -> None:
         """Print the note above the bar."""

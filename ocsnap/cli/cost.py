@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import typer  # noqa: TC002 - typer reads the annotations
 
 from ocsnap import units
-from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.output import print_json, print_parts
 from ocsnap.cli.session import session
+from ocsnap.cli.text_table import Column, TextTable
 from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
     from ocsnap.commands.cost import Cost, RestoreCost
 
-_HEAD: Final = f"{'Storage class':<20}{'Objects':>10}{'Size':>10}{'Charged':>10}{'A month':>14}"
+_CLASSES: Final = (
+    Column("Storage class", 20, is_number=False),
+    Column("Objects", 10),
+    Column("Size", 10),
+    Column("Charged", 10),
+    Column("A month", 14),
+)
 _UNKNOWN: Final = "?"
 
 
@@ -46,17 +53,21 @@ def cost(context: typer.Context) -> int:
     if options.json:
         print_json(found)
     else:
-        print_text("\n".join(_lines(found)))
+        print_parts(_parts(found))
     return int(ExitStatus.OK)
 
 
-def _lines(found: Cost) -> Iterator[str]:
-    yield _HEAD
+def _parts(found: Cost) -> Iterator[str | TextTable]:
+    table = TextTable(_CLASSES)
     for each in found.classes:
-        yield (
-            f"{each.storage_class:<20}{each.objects:>10}{units.size(each.stored_bytes):>10}"
-            f"{units.size(each.charged_bytes):>10}{_dollars(each.month_dollars):>14}"
+        table.add(
+            each.storage_class,
+            str(each.objects),
+            units.size(each.stored_bytes),
+            units.size(each.charged_bytes),
+            _dollars(each.month_dollars),
         )
+    yield table
     yield ""
     if not found.prices_of:
         yield "The repository is on a disk: nobody sends a bill for it."

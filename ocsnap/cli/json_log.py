@@ -45,7 +45,7 @@ class JsonLog:
         self._run = run
         self._lock = threading.Lock()
         self._broken = False
-        self._step = ""
+        self._step = self._place = ""
         self._files = 0
         self._bytes = 0
         self._last_line = clock.monotonic()
@@ -53,7 +53,7 @@ class JsonLog:
     def step(self, name: str, *, total_bytes: int | None = None) -> None:
         """Write the step's name."""
         with self._lock:
-            self._step, self._files, self._bytes = name, 0, 0
+            self._step, self._place, self._files, self._bytes = name, "", 0, 0
             self._write("step", {"step": name, "total_bytes": total_bytes})
 
     def advance(self, *, files: int = 0, size_bytes: int = 0) -> None:
@@ -63,7 +63,12 @@ class JsonLog:
             self._bytes += size_bytes
             if self._clock.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
                 done = {"files": self._files, "size_bytes": self._bytes}
-                self._write("progress", {"step": self._step, **done})
+                self._write("progress", {"step": self._step, "at": self._place, **done})
+
+    def at(self, place: str) -> None:
+        """Keep it for the next line."""
+        with self._lock:
+            self._place = place
 
     def note(self, text: str) -> None:
         """Write the note."""

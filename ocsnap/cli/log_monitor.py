@@ -7,9 +7,9 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from ocsnap import units
 from ocsnap.cli.journal import Priority
 from ocsnap.cli.options import Verbosity
+from ocsnap.cli.progress_text import progress_text
 from ocsnap.cli.text import printable
 
 if TYPE_CHECKING:
@@ -43,17 +43,18 @@ class LogMonitor:
         self._stream = stream or sys.stderr
         self._journal = journal
         self._lock = threading.Lock()
-        self._step = ""
+        self._step = self._place = ""
         self._total_bytes: int | None = None
         self._files = 0
         self._bytes = 0
-        self._last_line = clock.monotonic()
+        self._last_line = self._began = clock.monotonic()
 
     def step(self, name: str, *, total_bytes: int | None = None) -> None:
         """Write the step's name."""
         with self._lock:
-            self._step, self._total_bytes = name, total_bytes
+            self._step, self._place, self._total_bytes = name, "", total_bytes
             self._files = self._bytes = 0
+            self._began = self._clock.monotonic()
             self._say(f"{name} ...")
 
     def advance(self, *, files: int = 0, size_bytes: int = 0) -> None:
@@ -62,7 +63,13 @@ class LogMonitor:
             self._files += files
             self._bytes += size_bytes
             if self._clock.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
-                self._say(f"{self._step}: {self._progress()}")
+                place = f", {self._place}" if self._place else ""
+                self._say(f"{self._step}{place}: {self._progress()}")
+
+    def at(self, place: str) -> None:
+        """Name it in the next line."""
+        with self._lock:
+            self._place = place
 
     def note(self, text: str) -> None:
         """Write the note."""
@@ -76,8 +83,12 @@ class LogMonitor:
             self._say(text, Verbosity.QUIET, Priority.ERROR)
 
     def _progress(self) -> str:
-        done = f"{self._files} files, {units.size(self._bytes)}"
-        return done if self._total_bytes is None else f"{done} of {units.size(self._total_bytes)}"
+        rate = self._bytes / max(self._clock.monotonic() - self._began, 1.0)
+        left = None
+        if self._total_bytes is not None and rate > 0:
+            left = max(self._total_bytes - self._bytes, 0) / rate
+        told = progress_text(self._bytes, self._total_bytes, rate, left)
+        return f"{self._files} files, {told}" if told else f"{self._files} files"
 
     def _say(
         self,

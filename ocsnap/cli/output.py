@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,8 +17,11 @@ from ocsnap.commands.document import document
 from ocsnap.errors import LocalIOError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from rich.console import RenderableType
+
+    from ocsnap.cli.text_table import TextTable
     from ocsnap.errors import ExitStatus, OcsnapError
 
 
@@ -43,6 +48,54 @@ def print_text(text: str) -> None:
         LocalIOError: standard output cannot be written.
     """
     _write("".join(printable(line) + "\n" for line in text.split("\n")))
+
+
+def is_terminal() -> bool:
+    """Return whether a person reads the results, so that they may be drawn."""
+    return sys.stdout.isatty()
+
+
+def print_parts(parts: Iterable[str | TextTable]) -> None:
+    """Print text and tables: drawn at a terminal, plain where a program or a file gets them.
+
+    Args:
+        parts: lines, and tables among them.
+
+    Raises:
+        LocalIOError: standard output cannot be written.
+    """
+    if not is_terminal():
+        lines = ([part] if isinstance(part, str) else part.lines() for part in parts)
+        print_text("\n".join(itertools.chain.from_iterable(lines)))
+        return
+    for part in parts:
+        print_drawn(partial(_words, part) if isinstance(part, str) else part.drawn)
+
+
+def print_drawn(draw: Callable[[int], RenderableType]) -> None:
+    """Print what rich draws.
+
+    Args:
+        draw: returns it for a terminal of so many columns, without anything in it that a terminal
+            would obey.
+
+    Raises:
+        LocalIOError: standard output cannot be written.
+    """
+    from rich.console import Console  # noqa: PLC0415 - rich only for a terminal
+
+    console = Console(file=sys.stdout)
+    with console.capture() as captured:
+        console.print(draw(console.width))
+    _write(captured.get())
+
+
+def _words(text: str, columns: int) -> RenderableType:
+    """Return text that is broken between words."""
+    from rich.text import Text  # noqa: PLC0415 - rich only for a terminal
+
+    del columns
+    return Text("\n".join(map(printable, text.split("\n"))))
 
 
 def print_error(error: OcsnapError, *, json: bool) -> None:

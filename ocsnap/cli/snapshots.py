@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from ocsnap import units
-from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.output import print_json, print_parts, print_text
 from ocsnap.cli.session import session
+from ocsnap.cli.text_table import Column, TextTable
 from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from ocsnap.repository.snapshot import StoredSnapshot
 
@@ -40,30 +41,42 @@ def snapshots(context: typer.Context) -> int:
     elif not found:
         print_text("There is no snapshot yet.")
     else:
-        print_text("\n".join(_lines(found, waiting)))
+        print_parts([_table(found, waiting)])
     return int(ExitStatus.OK)
 
 
-def _lines(found: Sequence[StoredSnapshot], waiting: frozenset[str]) -> Iterator[str]:
+def _table(found: Sequence[StoredSnapshot], waiting: frozenset[str]) -> TextTable:
     roots = {stored.snapshot.owncloud.root for stored in found}
     # Where it is always the same it is known.
-    width = max(map(len, roots)) + 2 if len(roots) > 1 else 0
-    yield (
-        f"{'ID':<10}{'Time':<21}{'Host':<20}{'Folder' if width else '':<{width}}{'ownCloud':<12}"
-        f"{'Files':>9}{'Size':>10}{'Errors':>8}  Alarms"
+    folder = [Column("Folder", max(map(len, roots)) + 2, is_number=False)] if len(roots) > 1 else []
+    columns = (
+        Column("ID", 10, is_number=False),
+        Column("Time", 21, is_number=False),
+        Column("Host", 20, is_number=False),
+        *folder,
+        Column("ownCloud", 12, is_number=False),
+        Column("Files", 9),
+        Column("Size", 10),
+        Column("Errors", 8),
+        Column("Alarms", 10, is_number=False),
     )
-    yield from (_line(stored, waiting, width) for stored in found)
-
-
-def _line(stored: StoredSnapshot, waiting: frozenset[str], root_width: int) -> str:
-    snapshot = stored.snapshot
-    moment = datetime.fromtimestamp(snapshot.started, UTC).astimezone()
-    root = snapshot.owncloud.root if root_width else ""
-    return (
-        f"{stored.short_id:<10}{moment:%Y-%m-%d %H:%M:%S}  {snapshot.host:<20}"
-        f"{root:<{root_width}}{snapshot.owncloud.version:<12}{snapshot.files:>9}"
-        f"{units.size(snapshot.size_bytes):>10}{snapshot.errors:>8}  {_mark(stored, waiting)}"
-    ).rstrip()
+    table = TextTable(columns)
+    for stored in found:
+        snapshot = stored.snapshot
+        moment = datetime.fromtimestamp(snapshot.started, UTC).astimezone()
+        table.add(
+            stored.short_id,
+            f"{moment:%Y-%m-%d %H:%M:%S}",
+            snapshot.host,
+            *([snapshot.owncloud.root] if folder else []),
+            snapshot.owncloud.version,
+            str(snapshot.files),
+            units.size(snapshot.size_bytes),
+            str(snapshot.errors),
+            _mark(stored, waiting),
+            is_bad=bool(snapshot.errors) or stored.id in waiting,
+        )
+    return table
 
 
 def _mark(stored: StoredSnapshot, waiting: frozenset[str]) -> str:

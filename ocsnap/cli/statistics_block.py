@@ -6,16 +6,26 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ocsnap import units
+from ocsnap.cli.text_table import Column, TextTable
 from ocsnap.storage.prices import load_prices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import RenderableType
 
     from ocsnap.commands.backup.report import BackupReport
 
 HEAD: Final = "--------------[ Backup Statistics ]--------------"
 SECOND_HEAD: Final = "--------------[ ocsnap Statistics ]--------------"
 FOOT: Final = "-" * len(HEAD)
+
+_COLUMNS: Final = (
+    Column("Name", 27, is_number=False, breaks=False),
+    Column("Value", 20),
+    Column("In words", 30, is_number=False),
+)
+_BAD: Final = frozenset({"Errors", "UnreadableFiles"})
 
 
 def statistics_block(report: BackupReport) -> str:
@@ -26,6 +36,31 @@ def statistics_block(report: BackupReport) -> str:
     """
     lines = [HEAD, *duplicity_lines(report), FOOT, SECOND_HEAD, *own_lines(report), FOOT]
     return "\n".join(lines)
+
+
+def drawn_statistics(report: BackupReport, columns: int) -> RenderableType:
+    """Return both blocks as tables for a terminal, beside each other where it is wide enough.
+
+    The names and the figures are those of the text, so that nobody has to learn two of them.
+
+    Args:
+        report: the backup.
+        columns: how wide the terminal is.
+    """
+    from rich.columns import Columns  # noqa: PLC0415 - rich only for a terminal
+
+    blocks = (("Backup Statistics", duplicity_lines), ("ocsnap Statistics", own_lines))
+    return Columns([_table(title, lines(report)).drawn(columns) for title, lines in blocks])
+
+
+def _table(title: str, lines: Iterable[str]) -> TextTable:
+    table = TextTable(_COLUMNS, title)
+    for line in lines:
+        name, _, rest = line.partition(" ")
+        value, _, words = rest.partition(" (")
+        words = words.removesuffix(")")
+        table.add(name, value, words, is_bad=name in _BAD and value != "0")
+    return table
 
 
 def duplicity_lines(report: BackupReport) -> Iterator[str]:

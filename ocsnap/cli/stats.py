@@ -8,20 +8,33 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from ocsnap import units
-from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.output import print_json, print_parts
 from ocsnap.cli.session import session
+from ocsnap.cli.text_table import Column, TextTable
 from ocsnap.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ocsnap.commands.stats import SnapshotFigures, Stats, UserFigures
 
-_HEAD: Final = (
-    f"{'ID':<10}{'Time':<18}{'Files':>9}{'Size':>10}{'Grown':>10}{'New':>10}"
-    f"{'Deduplicated':>14}{'Saved by deltas':>17}"
+_SNAPSHOTS: Final = (
+    Column("ID", 10, is_number=False),
+    Column("Time", 18, is_number=False),
+    Column("Files", 9),
+    Column("Size", 10),
+    Column("Grown", 10),
+    Column("New", 10),
+    Column("Deduplicated", 14),
+    Column("Saved by deltas", 17),
 )
-_USERS: Final = f"{'User':<28}{'Files':>9}{'Size':>10}{'Shown':>10}{'Grown':>10}"
+_USERS: Final = (
+    Column("User", 28, is_number=False),
+    Column("Files", 9),
+    Column("Size", 10),
+    Column("Shown", 10),
+    Column("Grown", 10),
+)
 _UNKNOWN: Final = "?"
 
 
@@ -59,21 +72,17 @@ def stats(
     if options.json:
         print_json(found)
     else:
-        print_text("\n".join(_lines(found)))
+        print_parts(_parts(found))
     return int(ExitStatus.OK)
 
 
-def _lines(found: Stats) -> Iterator[str]:
+def _parts(found: Stats) -> Iterator[str | TextTable]:
     if not found.snapshots:
         yield "There is no snapshot yet."
         return
-    yield _HEAD
-    for figures in found.snapshots:
-        yield _snapshot(figures)
+    yield _snapshots(found.snapshots)
     yield ""
-    yield _USERS
-    for user in found.users:
-        yield _user(user)
+    yield _users(found.users)
     yield ""
     yield (
         f"Full copies of all snapshots would take {units.size(found.full_bytes)}. Each content "
@@ -82,22 +91,34 @@ def _lines(found: Stats) -> Iterator[str]:
     )
 
 
-def _snapshot(figures: SnapshotFigures) -> str:
-    moment = datetime.fromtimestamp(figures.started, UTC).astimezone()
-    return (
-        f"{figures.id[:8]:<10}{moment:%Y-%m-%d %H:%M}  {figures.files:>9}"
-        f"{units.size(figures.size_bytes):>10}{units.size(figures.grown_bytes):>10}"
-        f"{units.size(figures.new_bytes):>10}{units.size(figures.deduplicated_bytes):>14}"
-        f"{units.size(figures.delta_saved_bytes):>17}"
-    )
+def _snapshots(snapshots: Iterable[SnapshotFigures]) -> TextTable:
+    table = TextTable(_SNAPSHOTS, "Snapshots")
+    for each in snapshots:
+        moment = datetime.fromtimestamp(each.started, UTC).astimezone()
+        table.add(
+            each.id[:8],
+            f"{moment:%Y-%m-%d %H:%M}",
+            str(each.files),
+            units.size(each.size_bytes),
+            units.size(each.grown_bytes),
+            units.size(each.new_bytes),
+            units.size(each.deduplicated_bytes),
+            units.size(each.delta_saved_bytes),
+        )
+    return table
 
 
-def _user(figures: UserFigures) -> str:
-    shown = _UNKNOWN if figures.shown_bytes is None else units.size(figures.shown_bytes)
-    return (
-        f"{figures.user:<27} {figures.files:>9}{units.size(figures.size_bytes):>10}"
-        f"{shown:>10}{units.size(figures.grown_bytes):>10}"
-    )
+def _users(users: Iterable[UserFigures]) -> TextTable:
+    table = TextTable(_USERS, "Users")
+    for each in users:
+        table.add(
+            each.user,
+            str(each.files),
+            units.size(each.size_bytes),
+            _UNKNOWN if each.shown_bytes is None else units.size(each.shown_bytes),
+            units.size(each.grown_bytes),
+        )
+    return table
 
 
 def _share(part_bytes: int, whole_bytes: int) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from ocsnap import units
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.progress_text import progress_text, span
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
@@ -99,6 +99,7 @@ def _show(monitor: Monitor, record: RunRecord, before: RunRecord | None) -> None
     else:
         files = record.done_files - before.done_files
         monitor.advance(files=files, size_bytes=record.done_bytes - before.done_bytes)
+    monitor.at(record.place)
 
 
 def _again(world: Context, record: RunRecord) -> RunRecord:
@@ -112,14 +113,15 @@ def _lines(record: RunRecord, now: float) -> Iterator[str]:
 
     name = f"{record.command:<10}"
     ended = record.updated if record.finished is None else record.finished
-    took = _span(ended - record.started)
+    took = span(ended - record.started)
     match record.state:
         case RunState.RUNNING:
-            age = _span(now - record.started)
-            yield f"{name}running for {age}, process {record.pid}: {record.step or 'Starting'}"
+            age = span(now - record.started)
+            step = f"{record.step or 'Starting'}{f': {record.place}' if record.place else ''}"
+            yield f"{name}running for {age}, process {record.pid}: {step}"
             yield f"{'':10}{_progress(record)}"
             if now - record.updated >= _SILENT_SECONDS:
-                silent = _span(now - record.updated)
+                silent = span(now - record.updated)
                 yield f"{'':10}nothing has moved for {silent}"
         case RunState.DONE:
             snapshot = f", snapshot {record.snapshot[:8]}" if record.snapshot else ""
@@ -137,22 +139,10 @@ def _lines(record: RunRecord, now: float) -> Iterator[str]:
 
 
 def _progress(record: RunRecord) -> str:
-    of = "" if record.total_bytes is None else f" of about {units.size(record.total_bytes)}"
-    parts = [f"{record.done_files} files, {units.size(record.done_bytes)}{of}"]
-    if record.bytes_per_second > 0:
-        parts.append(f"{units.size(round(record.bytes_per_second))}/s")
-    left = record.remaining_seconds
-    if left is not None:
-        parts.append(f"{_span(left)} left")
-    return ", ".join(parts)
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(max(seconds, 0)), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    rate, left = record.bytes_per_second, record.remaining_seconds
+    told = progress_text(record.done_bytes, record.total_bytes, rate, left)
+    files = f"{record.done_files} files"
+    return f"{files}, {told}" if told else files
 
 
 def _moment(seconds: float) -> str:

@@ -32,6 +32,11 @@ class TeeMonitor:
         self._shown.advance(files=files, size_bytes=size_bytes)
         self._log.advance(files=files, size_bytes=size_bytes)
 
+    def at(self, place: str) -> None:
+        """Pass it on."""
+        self._shown.at(place)
+        self._log.at(place)
+
     def note(self, text: str) -> None:
         """Pass it on."""
         self._shown.note(text)

@@ -62,6 +62,9 @@ class GuardianLog:
     def advance(self, *, files: int = 0, size_bytes: int = 0) -> None:
         """Do nothing."""
 
+    def at(self, place: str) -> None:
+        """Do nothing."""
+
     def problem(self, problem: Problem) -> None:
         """Write it down like a note."""
         self.note(f"{problem.subject}: {problem.reason}")

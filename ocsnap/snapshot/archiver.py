@@ -335,11 +335,19 @@ class _Run:
         def find_previous(status: os.stat_result) -> Entry | None:
             return job.previous or self.predecessor.kin(status)
 
+        told_bytes = 0
+
+        def tell(size_bytes: int) -> None:
+            nonlocal told_bytes
+            told_bytes += size_bytes
+            self.monitor.advance(size_bytes=size_bytes)
+
         path = job.directory.path + b"/" + job.found.name
         entry: Entry | None = None
         try:
-            entry, stored = self.files.archive(path, job.found.name, find_previous)
+            entry, stored = self.files.archive(path, job.found.name, find_previous, tell)
         except OSError as error:
+            self.monitor.advance(size_bytes=-told_bytes)
             if not isinstance(error, FileNotFoundError) and self.postponed.take_file(job):
                 return
             self.tally.add(Statistics(raw_delta_bytes=job.stored_bytes))
@@ -347,7 +355,9 @@ class _Run:
         else:
             all_bytes = job.stored_bytes + stored.new_bytes
             if entry.unsteady and self.postponed.take_file(job._replace(stored_bytes=all_bytes)):
+                self.monitor.advance(size_bytes=-told_bytes)
                 return
+            self.monitor.advance(files=1, size_bytes=stored.size_bytes - told_bytes)
             self._count_file(job, entry, stored._replace(new_bytes=all_bytes))
         self.assembly.finish(job.directory, entry, changed=True)
 
@@ -370,7 +380,6 @@ class _Run:
         self.tally.add(figures)
         if self._watches(job.directory):
             self.signs.stored(entry, stored, previous, job.suffix, self.repository.writer)
-        self.monitor.advance(files=1, size_bytes=size_bytes)
         if entry.extents:
             self.repository.cache.add_kin(entry)
         if entry.unsteady:

@@ -38,7 +38,11 @@ class FileReader:
         self._buffers = threading.local()
 
     def archive(
-        self, path: bytes, name: bytes, find_previous: Callable[[os.stat_result], Entry | None]
+        self,
+        path: bytes,
+        name: bytes,
+        find_previous: Callable[[os.stat_result], Entry | None],
+        tell: Callable[[int], object],
     ) -> tuple[Entry, StoredContent]:
         """Store a file.
 
@@ -49,6 +53,8 @@ class FileReader:
             path: its absolute path.
             name: its name in the directory.
             find_previous: gives the entry to build a delta on.
+            tell: is told of bytes of a long file as they are read; those of a short one come at
+                once, and are in what is returned.
 
         Returns:
             Its entry, and what was stored for it.
@@ -64,7 +70,7 @@ class FileReader:
             if not stat.S_ISREG(before.st_mode):
                 raise NotAFileError(f"{os.fsdecode(path)} is no regular file any more")
             previous = find_previous(before)
-            stored = self._read(descriptor, before, previous)
+            stored = self._read(descriptor, before, previous, tell)
             self._mend(descriptor, previous, stored)
             after = os.fstat(descriptor)
             entry = describe(name, before, at=descriptor, read_ns=read_ns)
@@ -82,7 +88,11 @@ class FileReader:
         return complete, stored
 
     def _read(
-        self, descriptor: int, status: os.stat_result, previous: Entry | None
+        self,
+        descriptor: int,
+        status: os.stat_result,
+        previous: Entry | None,
+        tell: Callable[[int], object],
     ) -> StoredContent:
         os.lseek(descriptor, 0, os.SEEK_SET)
         if status.st_size <= LONGEST_BLOB_BYTES:
@@ -91,10 +101,10 @@ class FileReader:
                 return self._store.store_buffer(data, previous)
             os.lseek(descriptor, 0, os.SEEK_SET)
         try:
-            return self._stream(descriptor, status, previous)
+            return self._stream(descriptor, status, previous, tell)
         except NotSimilarError as error:
             os.lseek(descriptor, 0, os.SEEK_SET)
-            stored = self._stream(descriptor, status, None)
+            stored = self._stream(descriptor, status, None, tell)
             return stored._replace(new_bytes=stored.new_bytes + error.stored_bytes)
 
     def _mend(self, descriptor: int, previous: Entry | None, stored: StoredContent) -> None:
@@ -103,11 +113,16 @@ class FileReader:
             self._store.mend(previous, lambda length, at: os.pread(descriptor, length, at))
 
     def _stream(
-        self, descriptor: int, status: os.stat_result, previous: Entry | None
+        self,
+        descriptor: int,
+        status: os.stat_result,
+        previous: Entry | None,
+        tell: Callable[[int], object],
     ) -> StoredContent:
+        # A file that grows as fast as it is read would keep ownCloud frozen for ever.
+        chunks = _chunks(descriptor, self._buffer()[:LONGEST_BLOB_BYTES], status.st_size)
         return self._store.store_stream(
-            # A file that grows as fast as it is read would keep ownCloud frozen for ever.
-            _chunks(descriptor, self._buffer()[:LONGEST_BLOB_BYTES], status.st_size),
+            _told(chunks, tell),
             previous,
             expected_bytes=status.st_size,
             may_give_up=True,
@@ -147,6 +162,12 @@ def _chunks(descriptor: int, buffer: memoryview, most_bytes: int) -> Iterator[me
     while len(chunk := _fill(descriptor, buffer[:left_bytes])):
         left_bytes -= len(chunk)
         yield chunk
+
+
+def _told(chunks: Iterator[memoryview], tell: Callable[[int], object]) -> Iterator[memoryview]:
+    for chunk in chunks:
+        yield chunk
+        tell(len(chunk))
 
 
 def _same(before: os.stat_result, after: os.stat_result) -> bool:

@@ -23,6 +23,10 @@ class LiveMonitor:
         """Pass it on."""
         self._monitor.advance(files=files, size_bytes=size_bytes)
 
+    def at(self, place: str) -> None:
+        """Pass it on."""
+        self._monitor.at(place)
+
     def note(self, text: str) -> None:
         """Pass it on."""
         self._monitor.note(text)

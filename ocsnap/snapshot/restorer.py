@@ -145,8 +145,10 @@ class _Restoration:
 
     def restore(self, placements: Sequence[Placement]) -> None:
         for placement in placements:
+            self._monitor.at(placement.root.name)
             self._first_names = {}  # inode numbers say nothing across file systems
             self._make_names(placement)
+        self._monitor.at("")  # packs are read, and each may serve several
         self._write_contents()
         for path, special in self._specials:
             self._place_special(path, special)

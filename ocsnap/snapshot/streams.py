@@ -84,6 +84,7 @@ class StreamArchiver:
         folder = _Folder()
         for stream in streams:
             path = stream.name.encode()
+            self._monitor.at(stream.name)
             entry = self._archive_one(stream, old.get(path), now_ns, figures)
             folder.add(path.split(b"/"), entry)
         entry = folder.entry(b"", self._repository, now_ns)

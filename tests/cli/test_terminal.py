@@ -9,8 +9,12 @@ import select
 import time
 from typing import TYPE_CHECKING
 
-from tests.cli.installation import REPOSITORY, TIMEOUT_SECONDS
+import pytest
+
+from tests.cli.installation import REPOSITORY, TIMEOUT_SECONDS, install
+from tests.cli.screen import watch
 from tests.cli.state import State
+from tests.cli.test_statistics import ADDED, DUPLICITY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,9 +78,67 @@ def test_a_bar_comes_and_goes(installation: Installation):
     assert "Freezing ownCloud" in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h"), "the cursor is shown again"
     lines = plain(shown)
-    assert "--------------[ Backup Statistics ]--------------" in lines
-    begin = lines.index("--------------[ Backup Statistics ]--------------")
+    begin = next(number for number, line in enumerate(lines) if "Backup Statistics" in line)
     assert not [line for line in lines[begin:] if "━" in line]
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_the_progress_says_where_it_is_how_fast_and_how_long(tmp_path: Path, columns: int):
+    cloud = install(tmp_path, files_per_user=2, large_bytes=20_000_000)
+    seen = watch(cloud, columns, "backup")
+    assert seen.status == 0
+    assert all(len(line) <= columns for line in seen.ever)
+    steps = [line for line in seen.ever if line.startswith("Storing what has changed")]
+    assert {line.rpartition(": ")[2] for line in steps} >= {"alice", "bob"}
+    figures = [line for line in seen.ever if re.search(r"[KM]B of [\d.]+ MB, [\d.]+ [KM]B/s", line)]
+    assert figures
+    assert [line for line in figures if re.search(r"/s, \d+ s left$", line)]
+    assert any("━━━━" in line for line in figures) == (columns >= 80)
+    assert not [line for line in seen.last if "left" in line or "━━━━" in line], "it is gone"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 130])
+def test_the_statistics_are_a_table_with_the_same_names_and_figures(
+    installation: Installation, columns: int
+):
+    seen = watch(installation, columns, "backup")
+    assert seen.status == 0
+    (made,) = installation.json("snapshots")["snapshots"]
+    text = " ".join(seen.last)
+    assert "---[ Backup Statistics ]---" not in text
+    cells = text.replace("│", " ").split()
+    names = [name for name, _ in DUPLICITY]
+    assert [cell for cell in cells if cell in names] == names
+    for name in ADDED:
+        assert name in cells
+    assert cells[cells.index("SourceFileSize") + 1] == str(made["statistics"]["source_file_bytes"])
+    tops = [line.count("╭") for line in seen.last if "╭" in line]
+    assert tops == {60: [1], 80: [1, 1], 130: [2]}[columns]
+
+
+@pytest.mark.parametrize("command", ["stats", "snapshots", "cost"])
+def test_lists_are_tables_at_a_terminal_and_plain_in_a_pipe(
+    installation: Installation, command: str
+):
+    bob = installation.site.homes["bob"] / "files"
+    (bob / "a \x1b[31mred\x1b[0m name").write_text("in colour")
+    assert installation.run("-q", "backup").status == 0
+    piped = installation.run(command).out
+    assert "│" not in piped
+    assert "\x1b" not in piped
+    seen = watch(installation, 120, command)
+    assert seen.status == 0
+    assert seen.last[0].startswith(("╭", "Snapshots"))
+    drawn = re.sub(r"[╭┬╮├┼┤╰┴╯│─]", " ", "\n".join(seen.last[1:])).split()
+    told = piped.split()
+    assert [word for word in drawn if word != "Users"] == told
+
+
+def test_a_terminal_that_draws_nothing_gets_no_colours(installation: Installation):
+    assert installation.run("-q", "backup").status == 0
+    installation.environment = {**installation.environment, "NO_COLOR": "1"}
+    _, shown = at_a_terminal(installation, "stats")
+    assert not re.search(r"\x1b\[3[0-7]m", shown)
 
 
 def test_quiet_draws_nothing(installation: Installation):

@@ -93,8 +93,8 @@ class ActingMonitor(SilentMonitor):
 
     def advance(self, *, files: int = 0, size_bytes: int = 0) -> None:
         super().advance(files=files, size_bytes=size_bytes)
-        act, self.at_next_file = self.at_next_file, None
-        if act is not None:
+        if files and (act := self.at_next_file) is not None:
+            self.at_next_file = None
             act()
 
 

@@ -59,10 +59,14 @@ class MeddledReader(FileReader):
     meddle: Callable[[], None]
 
     def archive(
-        self, path: bytes, name: bytes, find_previous: Callable[[os.stat_result], Entry | None]
+        self,
+        path: bytes,
+        name: bytes,
+        find_previous: Callable[[os.stat_result], Entry | None],
+        tell: Callable[[int], object],
     ) -> tuple[Entry, StoredContent]:
         self.meddle()
-        return super().archive(path, name, find_previous)
+        return super().archive(path, name, find_previous, tell)
 
 
 class Once:

@@ -113,6 +113,7 @@ class FilePasses:
         self.scan_seconds = self.read_seconds = 0.0
         self.present = []
         for source in self.sources() if sources is None else sources:
+            monitor.at(source.name)
             archived = self._archive(archiver, source)
             if archived is None:
                 monitor.note(f"{os.fsdecode(source.path)} was deleted while the backup ran.")

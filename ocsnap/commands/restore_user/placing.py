@@ -219,6 +219,9 @@ class RenamingMonitor:
         """Pass it on."""
         self._monitor.advance(files=files, size_bytes=size_bytes)
 
+    def at(self, place: str) -> None:
+        """Say nothing: all of it is one user's."""
+
     def note(self, text: str) -> None:
         """Pass it on."""
         self._monitor.note(text)

@@ -41,6 +41,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         started: when it began; seconds since the epoch.
         updated: when it last wrote this; seconds since the epoch.
         step: what it is doing.
+        place: what of it the step has come to: a user's home, a table; empty where nobody said.
         step_number: 1 for its first step, 0 before.
         step_started: when the step began; seconds since the epoch.
         total_bytes: how much work the step is; None where nobody knows.
@@ -62,6 +63,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     updated: float
     step: str = ""
+    place: str = ""
     step_number: int = 0
     step_started: float = 0.0
     total_bytes: int | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from ocsnap.commands.document import document
 from ocsnap.commands.runs.record import KEPT, RunRecord, read_record, write_record
 from ocsnap.errors import ExitStatus, LocalIOError, OcsnapError
 from ocsnap.process import process_start
@@ -72,6 +73,7 @@ class Recorder:
             self._record = msgspec.structs.replace(
                 self._record,
                 step=name,
+                place="",
                 step_number=self._record.step_number + 1,
                 step_started=self._clock.now(),
                 total_bytes=total_bytes,
@@ -87,6 +89,12 @@ class Recorder:
             self._bytes += size_bytes
             if self._clock.monotonic() >= self._next_write:
                 self._write()
+
+    def at(self, place: str) -> None:
+        """Pass on where the step is."""
+        self._monitor.at(place)
+        with self._lock:
+            self._record = msgspec.structs.replace(self._record, place=str(document(place)))
 
     def note(self, text: str) -> None:
         """Pass on a note."""

@@ -186,6 +186,7 @@ class _Loader:
         total = sum(table.size_bytes for table in self._manifest.tables)
         self._monitor.step("Loading the database", total_bytes=total)
         for table in self._manifest.tables:
+            self._monitor.at(table.name)
             with explained(f"loading the table {table.name!r}"):
                 size = self._run(table.stream)
             self.size_bytes += size
