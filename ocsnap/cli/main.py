@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _GARBAGE_OBJECTS: Final = 20_000
 """How many objects more than before make Python look for those that hold only each other."""
 
+_NO_COMMAND: Final = "Missing command."
+"""What typer says then."""
+
 _SHARED: Final = frozenset({"--json", "-q", "--quiet", "-v", "--verbose"})
 _SHARED_WITH_VALUE: Final = frozenset(
     {
@@ -77,7 +80,6 @@ _MODULES: Final = {
 
 app = typer.Typer(
     name="ocsnap",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -209,9 +211,8 @@ def run(arguments: list[str]) -> int:
         print_error(error, json=json)
         return int(error.exit_status)
     except TyperException as error:
-        usage = ExitStatus.USAGE
-        print_failure(usage, error.format_message(), "See: ocsnap --help.", json=json)
-        return int(usage)
+        _print_misuse(error, json=json)
+        return int(ExitStatus.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         status = int(ExitStatus.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the outermost frame: a script must still get JSON
@@ -223,6 +224,16 @@ def run(arguments: list[str]) -> int:
         # typer makes a status of the interruption and says nothing.
         print_failure(ExitStatus.INTERRUPTED, "Interrupted.", "", json=json)
     return status
+
+
+def _print_misuse(error: TyperException, *, json: bool) -> None:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if message == _NO_COMMAND and context is not None and not json:
+        # Who says nothing wants to know what there is.
+        sys.stderr.write(f"{context.get_help()}\n")
+    else:
+        print_failure(ExitStatus.USAGE, message, "See: ocsnap --help.", json=json)
 
 
 def shared_first(arguments: list[str]) -> list[str]:

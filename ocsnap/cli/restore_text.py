@@ -65,8 +65,10 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
         )
     if estimate.delete_files:
         yield f"{estimate.delete_files} files and folders that are not in it will be gone."
-    rate = "at the rate of the last restore" if estimate.measured else "at 20 MB a second"
-    yield f"About {units.duration(round(estimate.seconds))} {rate}, the database not counted."
+    # The rate of a restore is that of all of it, with its database.
+    usual = "at 20 MB a second, and what loading a database takes"
+    rate = "at the rate of the last restore" if estimate.measured else usual
+    yield f"About {units.duration(max(round(estimate.seconds), 1))} {rate}."
     if estimate.prices_of:
         yield f"About ${estimate.dollars:.2f} for fetching ({estimate.prices_of})."
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.installation import install
+from tests.cli.installation import REPOSITORY, install
 from tests.cli.keys import new_key
 from tests.cli.state import State
 from tests.servers.ocsnap_settings import PASSPHRASE
@@ -405,3 +405,14 @@ def test_standard_output_that_cannot_be_written(stored: Installation):
         )
     assert done.returncode == 15
     assert done.stderr == ("ocsnap: Standard output cannot be written: No space left on device.\n")
+
+
+@pytest.mark.parametrize(("arguments", "word"), [((), "backup"), (("schedule",), "install")])
+def test_who_names_no_command_gets_help(
+    installation: Installation, arguments: tuple[str, ...], word: str
+):
+    command = [sys.executable, "-m", "ocsnap", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert any(line.startswith(f"  {word} ") for line in done.stderr.splitlines()), done.stderr
+    assert installation.run("--json", *arguments).json()["error"]["message"] == "Missing command."

@@ -25,7 +25,6 @@ _ROOT = typer.Option("--root", help="Work on the machine whose files are in this
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
-        no_args_is_help=True,
         rich_markup_mode=None,
         help="Let backups come by themselves, by a timer of systemd or by cron.",
     )
