@@ -29,9 +29,9 @@ def report(
 ) -> int:
     """Write how the backups have gone into one page for a browser.
 
-    It shows the last runs, how snapshots have grown, how long backups took and locked users out,
-    what was left out, and whose files they are. The page loads nothing from anywhere. It names
-    users, so only its owner can read it.
+    It shows what went wrong, how snapshots have grown, how long backups took and locked users
+    out, what was left out, every run on this machine, and whose files they are. The page loads
+    nothing from anywhere. It names users, so only its owner can read it.
 
     Examples:
 

@@ -7,19 +7,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocsnap import __version__, units
+from ocsnap.cli.report_chart import Point, chart
 from ocsnap.commands.document import document
 from ocsnap.commands.runs.record import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from ocsnap.cli.report_chart import Words
     from ocsnap.commands.report import History
     from ocsnap.commands.runs.record import RunRecord
     from ocsnap.commands.stats import SnapshotFigures
 
-_WIDTH: Final = 720
-_HEIGHT: Final = 150
-_MOST_SNAPSHOT_ROWS: Final = 200
+_MOST_ROWS: Final = 200
+_MOST_WRONG_ROWS: Final = 20
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --ink: #2563a8; --bad: #b3261e; --good: #2b7a3d; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -34,19 +35,28 @@ td.text { white-space: normal; overflow-wrap: anywhere; }
 .tiles li { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem; }
 .tiles li { flex: 1 1 9rem; }
 .tiles b { display: block; font-size: 1.4rem; }
+.wide { overflow-x: auto; }
 .bad { color: var(--bad); font-weight: bold; } .good { color: var(--good); }
 figure { margin: 1rem 0; } figcaption { font-weight: bold; }
 svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: currentColor; }
-svg .grid { stroke: var(--line); } svg .bar { fill: var(--ink); }
+svg .grid { stroke: var(--line); } svg .bar { fill: var(--ink); } svg .wrong { fill: var(--bad); }
 svg .curve { fill: none; stroke: var(--ink); stroke-width: 2; }
 svg .area { fill: var(--ink); opacity: .15; }
 """
 
 
-class _Point(NamedTuple):
-    x: float
-    value: float
-    told: str
+class _Run(NamedTuple):
+    record: RunRecord
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.record.started
+
+    @property
+    def is_good(self) -> bool:
+        good = self.record.state in {RunState.DONE, RunState.RUNNING}
+        return good and not self.record.exit_status
 
 
 def report_page(history: History) -> str:
@@ -70,8 +80,9 @@ def report_page(history: History) -> str:
             f"{_moment(history.made)}</p>"
         ),
         *_tiles(history),
-        *_runs(history.runs, history.made),
+        *_wrong(history),
         *_charts(history.stats.snapshots),
+        *_runs(history),
         *_snapshots(history.stats.snapshots),
         *_users(history),
         "</body></html>",
@@ -98,108 +109,96 @@ def _tiles(history: History) -> Iterator[str]:
     yield "</ul>"
 
 
-def _runs(runs: Sequence[RunRecord], now: float) -> Iterator[str]:
-    yield "<h2>The last runs on this machine</h2>"
-    if not runs:
+def _wrong(history: History) -> Iterator[str]:
+    yield "<h2>What went wrong</h2>"
+    bad = [run for run in _told(history) if not run.is_good]
+    if not bad:
+        yield '<p class="good">No run that is remembered on this machine.</p>'
+        return
+    shown = bad[:_MOST_WRONG_ROWS]
+    rows = []
+    for run in shown:
+        command, began, _, state, status, problems, *_, why = _run_row(run, None)
+        rows.append([command, began, state, status, problems, why])
+    yield from _table(["command", "began", "ended", "exit status", "problems", "why"], rows, text=5)
+    yield from _rest(len(shown), len(bad))
+
+
+def _runs(history: History) -> Iterator[str]:
+    yield "<h2>Runs on this machine</h2>"
+    told = _told(history)
+    if not told:
         yield "<p>Nothing has run here yet.</p>"
         return
-    rows = []
-    for run in runs:
-        ended = run.finished or (now if run.state is RunState.RUNNING else run.updated)
-        good = run.state in {RunState.DONE, RunState.RUNNING} and not run.exit_status
-        state = f'<span class="{"good" if good else "bad"}">{run.state}</span>'
-        status = "" if run.exit_status is None else str(run.exit_status)
-        told = run.message or (run.step if run.state is not RunState.DONE else "")
-        rows.append(
-            [
-                _text(run.command),
-                _moment(run.started),
-                _span(ended - run.started),
-                state,
-                status,
-                str(run.problems),
-                _text(told),
-            ]
-        )
-    heads = ["command", "began", "took", "", "exit status", "problems", "why"]
-    yield from _table(heads, rows, text=6)
+    for command in sorted({run.record.command for run in told}):
+        mine = [run for run in reversed(told) if run.record.command == command]
+        if len(mine) > 1:
+            title = f"How long ocsnap {command} took; red where it did not end well"
+            yield chart(title, [_run_point(run) for run in mine], _span)
+    shown = told[:_MOST_ROWS]
+    snapshots = {each.id: each for each in history.stats.snapshots}
+    rows = [_run_row(run, snapshots.get(run.record.snapshot)) for run in shown]
+    heads = ["command", "began", "took", "ended", "exit status", "problems", "snapshot", "locked"]
+    yield from _table([*heads, "why"], rows, text=8)
+    yield from _rest(len(shown), len(told))
+
+
+def _run_row(run: _Run, made: SnapshotFigures | None) -> list[str]:
+    record = run.record
+    state = f'<span class="{"good" if run.is_good else "bad"}">{record.state}</span>'
+    locked = None if made is None else made.maintenance_seconds
+    return [
+        _text(record.command),
+        _moment(record.started),
+        _span(run.seconds),
+        state,
+        "" if record.exit_status is None else str(record.exit_status),
+        _count(record.problems),
+        _text(record.snapshot[:8]),
+        "" if locked is None else _span(locked),
+        _text(record.message or (record.step if record.state is not RunState.DONE else "")),
+    ]
+
+
+def _run_point(run: _Run) -> Point:
+    told = f"{_moment(run.record.started)}: {_span(run.seconds)}, {run.record.state}"
+    return Point(run.record.started, run.seconds, told, is_bad=not run.is_good)
+
+
+def _told(history: History) -> list[_Run]:
+    return [_Run(run, _ended(run, history.made)) for run in history.runs]
+
+
+def _ended(run: RunRecord, now: float) -> float:
+    return run.finished or (now if run.state is RunState.RUNNING else run.updated)
 
 
 def _charts(snapshots: Sequence[SnapshotFigures]) -> Iterator[str]:
     if not snapshots:
         return
-    yield "<h2>Growth and time</h2>"
-    yield _chart("Size of all files", snapshots, lambda each: each.size_bytes, _size, curve=True)
-    yield _chart("Newly stored, before compression", snapshots, lambda each: each.new_bytes, _size)
-    yield _chart("How long backups took", snapshots, lambda each: each.seconds, _span)
-    telling = [each for each in snapshots if each.maintenance_seconds is not None]
-    if telling:
-        yield _chart(
-            "How long users were locked out",
-            telling,
-            lambda each: each.maintenance_seconds or 0.0,
-            _span,
-        )
+    yield "<h2>Growth and time of the snapshots</h2>"
 
-
-def _chart(
-    title: str,
-    snapshots: Sequence[SnapshotFigures],
-    value: Callable[[SnapshotFigures], float],
-    words: Callable[[float], str],
-    *,
-    curve: bool = False,
-) -> str:
-    """Draw a figure of all snapshots over time."""
-    first, last = snapshots[0].started, snapshots[-1].started
-    span = max(last - first, 1.0)
-    points = [
-        _Point(
-            x=(each.started - first) / span * _WIDTH if len(snapshots) > 1 else _WIDTH / 2,
-            value=value(each),
-            told=f"{_moment(each.started)}: {words(value(each))}",
-        )
-        for each in snapshots
-    ]
-    highest = max(point.value for point in points) or 1.0
-    drawn = _curve(points, highest) if curve else _bars(points, highest)
-    return "\n".join(
-        [
-            f"<figure><figcaption>{_text(title)}</figcaption>",
-            (
-                f'<svg viewBox="-10 -18 {_WIDTH + 20} {_HEIGHT + 40}" role="img"'
-                f' aria-label="{_text(title)}">'
-            ),
-            f'<path class="grid" d="M0 0H{_WIDTH}M0 {_HEIGHT}H{_WIDTH}"/>',
-            f'<text x="0" y="-5">{_text(words(highest))}</text>',
-            *drawn,
-            f'<text x="0" y="{_HEIGHT + 16}">{_moment(first)}</text>',
-            f'<text x="{_WIDTH}" y="{_HEIGHT + 16}" text-anchor="end">{_moment(last)}</text>',
-            "</svg></figure>",
+    def points(value: Callable[[SnapshotFigures], float], words: Words) -> list[Point]:
+        return [
+            Point(
+                each.started,
+                value(each),
+                f"{_moment(each.started)}: {words(value(each))}",
+                is_bad=bool(each.errors or each.alarms),
+            )
+            for each in snapshots
         ]
-    )
 
-
-def _curve(points: Sequence[_Point], highest: float) -> Iterator[str]:
-    places = [(point.x, _HEIGHT * (1 - point.value / highest)) for point in points]
-    line = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    start, end = places[0][0], places[-1][0]
-    yield f'<path class="area" d="M{start:.1f} {_HEIGHT}L{line}L{end:.1f} {_HEIGHT}Z"/>'
-    yield f'<path class="curve" d="M{line}"/>'
-    for point, (x, y) in zip(points, places, strict=True):
-        told = f"<title>{_text(point.told)}</title>"
-        yield f'<circle class="bar" cx="{x:.1f}" cy="{y:.1f}" r="3">{told}</circle>'
-
-
-def _bars(points: Sequence[_Point], highest: float) -> Iterator[str]:
-    width = max(min(_WIDTH / len(points) * 0.6, 24), 1.5)
-    for point in points:
-        height = max(_HEIGHT * point.value / highest, 0)
-        left = min(max(point.x - width / 2, 0), _WIDTH - width)
-        yield (
-            f'<rect class="bar" x="{left:.1f}" y="{_HEIGHT - height:.1f}" width="{width:.1f}"'
-            f' height="{height:.1f}"><title>{_text(point.told)}</title></rect>'
-        )
+    sizes = points(lambda each: each.size_bytes, _size)
+    yield chart("Size of all files", sizes, _size, curve=True)
+    new = points(lambda each: each.new_bytes, _size)
+    yield chart("Newly stored, before compression", new, _size)
+    yield chart("How long backups took", points(lambda each: each.seconds, _span), _span)
+    if any(each.maintenance_seconds is not None for each in snapshots):
+        locked = points(lambda each: each.maintenance_seconds or 0.0, _span)
+        yield chart("How long users were locked out", locked, _span)
+    if any(each.errors for each in snapshots):
+        yield chart("Files left out", points(lambda each: each.errors, _number), _number)
 
 
 def _snapshots(snapshots: Sequence[SnapshotFigures]) -> Iterator[str]:
@@ -207,7 +206,7 @@ def _snapshots(snapshots: Sequence[SnapshotFigures]) -> Iterator[str]:
     if not snapshots:
         yield "<p>There is no snapshot yet.</p>"
         return
-    shown = [*reversed(snapshots)][:_MOST_SNAPSHOT_ROWS]
+    shown = [*reversed(snapshots)][:_MOST_ROWS]
     rows = [
         [
             _text(each.id[:8]),
@@ -226,8 +225,12 @@ def _snapshots(snapshots: Sequence[SnapshotFigures]) -> Iterator[str]:
     ]
     heads = ["id", "began", "took", "locked", "files", "size", "grown", "new", "saved"]
     yield from _table([*heads, "left out", "alarms"], rows)
-    if len(shown) < len(snapshots):
-        yield f"<p>The latest {len(shown)} of {len(snapshots)}.</p>"
+    yield from _rest(len(shown), len(snapshots))
+
+
+def _rest(shown: int, there: int) -> Iterator[str]:
+    if shown < there:
+        yield f"<p>The latest {shown} of {there}.</p>"
 
 
 def _users(history: History) -> Iterator[str]:
@@ -253,14 +256,14 @@ def _table(heads: Iterable[str], rows: Iterable[list[str]], *, text: int = 0) ->
         f"<th{' class=text' if number == text else ''}>{head}</th>"
         for number, head in enumerate(heads)
     ]
-    yield f"<table><thead><tr>{''.join(cells)}</tr></thead><tbody>"
+    yield f'<div class="wide"><table><thead><tr>{"".join(cells)}</tr></thead><tbody>'
     for row in rows:
         cells = [
             f"<td{' class=text' if number == text else ''}>{cell}</td>"
             for number, cell in enumerate(row)
         ]
         yield f"<tr>{''.join(cells)}</tr>"
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
 
 
 def _text(value: str) -> str:
@@ -270,6 +273,10 @@ def _text(value: str) -> str:
 
 def _count(number: int) -> str:
     return f'<span class="bad">{number}</span>' if number else "0"
+
+
+def _number(value: float) -> str:
+    return str(round(value))
 
 
 def _size(count_bytes: float) -> str:
@@ -287,4 +294,6 @@ def _span(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} days"
+    if hours < 10:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours} h" if hours < 48 else f"{hours // 24} days"

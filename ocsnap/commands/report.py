@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ocsnap.commands.context import state_dir
-from ocsnap.commands.runs.record import RunRecord, read_records
+from ocsnap.commands.runs.history import read_history
+from ocsnap.commands.runs.record import RunRecord  # noqa: TC001 - msgspec looks at it
 from ocsnap.commands.stats import Stats, stats
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         host: the machine.
         repository: `repository.url`.
         stats: figures of snapshots, of users and of the repository.
-        runs: the last run of each command on this machine, the latest first.
+        runs: all runs on this machine that are remembered, the latest first.
     """
 
     made: float
@@ -50,5 +51,5 @@ def history(context: Context, *, last: int | None = None) -> History:
         host=context.host,
         repository=context.config.repository.url,
         stats=stats(context, last=last),
-        runs=tuple(read_records(state_dir(context))),
+        runs=tuple(read_history(state_dir(context))),
     )

@@ -72,19 +72,27 @@ def figures(number: int, **also: float) -> SnapshotFigures:
     return SnapshotFigures(**(usual | also))
 
 
+def run(number: int, **also: object) -> RunRecord:
+    began = 1_700_000_000.0 + number * DAY_SECONDS
+    usual: dict[str, object] = {
+        "command": "backup",
+        "repository": "",
+        "pid": 1,
+        "process_start": "",
+        "started": began,
+        "updated": began + 100,
+        "finished": began + 100 + number,
+        "exit_status": 0,
+        "snapshot": f"{number:064x}",
+    }
+    return RunRecord(**(usual | also))  # type: ignore[arg-type]
+
+
 def history(snapshots: list[SnapshotFigures], name: str = "alice") -> History:
     user = UserFigures(root="/oc", user=name, files=1, size_bytes=2, shown_bytes=1, grown_bytes=0)
-    failed = RunRecord(
-        command="verify",
-        repository="",
-        pid=1,
-        process_start="",
-        started=1_700_000_000.0,
-        updated=1_700_000_100.0,
-        finished=1_700_000_100.0,
-        exit_status=10,
-        message=f"{name} is damaged.",
-    )
+    failed = run(0, command="verify", exit_status=10, snapshot="", message=f"{name} is damaged.")
+    killed = run(1, finished=None, exit_status=None, snapshot="", step=f"Storing {name}")
+    done = [run(number) for number, _ in enumerate(snapshots)]
     found = Stats(
         snapshots=tuple(snapshots),
         users=(user,) if snapshots else (),
@@ -97,7 +105,7 @@ def history(snapshots: list[SnapshotFigures], name: str = "alice") -> History:
         host=name,
         repository=f"s3://{name}",
         stats=found,
-        runs=(failed,) if snapshots else (),
+        runs=(*reversed(done), killed, failed) if snapshots else (),
     )
 
 
@@ -108,8 +116,41 @@ def test_the_page_is_whole_whatever_there_is(count: int):
     assert page.open == []
     assert page.addresses == []
     assert "nan" not in text
-    assert text.count("<figure>") == (4 if count else 0)
+    # One of the backups, which one of verify alone would not be.
+    assert text.count("<figure>") == (5 if count else 0)
     assert text.count("<circle") == count
+    assert ("The latest 200 of 402" in text) == (count == 400)
+
+
+def _rows(text: str) -> list[list[str]]:
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.+?)</tr>", text)]
+    return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells if row]
+
+
+def test_every_run_is_told_with_how_it_ended_and_what_it_made():
+    text = report_page(history([figures(number) for number in range(3)]))
+    wrong, _, runs = text.partition("<h2>Runs on this machine</h2>")
+    assert [row[0] for row in _rows(wrong)] == ["backup", "verify"]
+    told = _rows(runs.partition("<h2>")[0])
+    (failed,) = [row for row in told if row[0] == "verify"]
+    assert failed[3:5] == ["failed", "10"]
+    assert failed[-1] == "alice is damaged."
+    backups = [row for row in told if row[0] == "backup"]
+    assert [row[3] for row in backups] == ["done", "done", "done", "died"]
+    assert backups[0][2] == "2 min"
+    assert backups[-1][-1] == "Storing alice"
+    assert sum("00000000" in row and "2.5 s" in row for row in backups) == 3
+    drawing = text.partition("How long ocsnap backup took;")[2].partition("</svg>")[0]
+    assert drawing.count('class="bar wrong"') == 1
+    assert drawing.count('class="bar"') == 3
+
+
+def test_what_was_left_out_is_drawn():
+    left_out = [figures(0), figures(1, errors=3), figures(2)]
+    text = report_page(history(left_out))
+    drawing = text.partition("<figcaption>Files left out")[2].partition("</figure>")[0]
+    assert drawing.count("wrong") == 1
+    assert ": 3</title>" in drawing
 
 
 def test_names_are_text_and_nothing_else():
@@ -130,6 +171,7 @@ def test_snapshots_that_tell_no_freeze_and_figures_of_nought():
 def test_a_report_of_real_backups(tmp_path: Path):
     cloud = install(tmp_path, files_per_user=3, large_bytes=0)
     target = tmp_path / "report.html"
+    right = cloud.settings["encryption"]["passphrase_file"]
     assert cloud.run("report", "--html", target).status == 11
     assert not target.exists()
     assert cloud.run("-q", "backup").status == 0
@@ -148,6 +190,19 @@ def test_a_report_of_real_backups(tmp_path: Path):
     if os.geteuid() == 0:
         full = cloud.run("report", "--html", "/proc/report.html")
         assert (full.status, full.out) == (15, "")
+    passphrase = tmp_path / "no passphrase"
+    cloud.set("encryption", passphrase_file=str(passphrase))
+    assert cloud.run("-q", "backup").status != 0
+    cloud.set("encryption", passphrase_file=right)
+    assert cloud.run("-q", "verify").status == 0
+    assert cloud.run("-q", "report", "--html", target).status == 0
+    runs = target.read_text().partition("<h2>Runs on this machine</h2>")[2].partition("<h2>")[0]
+    assert [(row[0], row[3]) for row in _rows(runs)] == [
+        ("verify", "done"),
+        ("backup", "failed"),
+        ("backup", "done"),
+        ("backup", "done"),
+    ]
     missing = cloud.run("report", "--html", tmp_path / "nowhere" / "report.html")
     assert missing.status == 15
     assert cloud.run("report").status == 2
@@ -178,5 +233,5 @@ def test_a_browser_shows_it(tmp_path: Path):
     assert not re.search("CONSOLE|Refused to", done.stderr)
     shown = Page(done.stdout)
     assert "script" not in shown.tags
-    assert shown.tags.count("svg") == 4
+    assert shown.tags.count("svg") == 6
     assert shown.tags.count("circle") == len(snapshots)

@@ -10,6 +10,7 @@ import pytest
 
 from ocsnap.commands.context import Context
 from ocsnap.commands.runs.due import is_due
+from ocsnap.commands.runs.history import FILE, keep, read_history
 from ocsnap.commands.runs.record import RunState, read_record, read_records, write_record
 from ocsnap.commands.runs.recorder import RATE_SECONDS, recorded
 from ocsnap.config import parse
@@ -175,3 +176,59 @@ def test_another_repository_has_none_yet(context: Context, tmp_path: Path):
     record = msgspec.structs.replace(told(tmp_path), repository="file:///elsewhere")
     write_record(tmp_path, record)
     assert is_due(context, 3600)
+
+
+def test_runs_are_remembered_with_those_that_were_killed(
+    context: Context, tmp_path: Path, clock: StillClock
+):
+    with recorded(context, tmp_path, "backup") as recorder:
+        recorder.conclude(ExitStatus.OK, snapshot="a" * 64)
+    clock.sleep(60)
+    with pytest.raises(ConfigError), recorded(context, tmp_path, "backup"):
+        raise ConfigError("It is wrong.")
+    clock.sleep(60)
+    with recorded(context, tmp_path, "backup"):
+        killed = told(tmp_path)
+    # As if it had been killed: what it wrote last says that it runs, and no such process is there.
+    killed = msgspec.structs.replace(killed, process_start="another boot 1")
+    file = tmp_path / "runs" / FILE
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]) + b"{half a li\n")
+    write_record(tmp_path, killed)
+    states = [run.state for run in read_history(tmp_path)]
+    assert states == [RunState.DIED, RunState.FAILED, RunState.DONE]
+    clock.sleep(60)
+    with recorded(context, tmp_path, "backup"):
+        states = [run.state for run in read_history(tmp_path)]
+        assert states == [RunState.RUNNING, RunState.DIED, RunState.FAILED, RunState.DONE]
+    found = read_history(tmp_path)
+    assert found[0].state is RunState.DONE
+    assert len(found) == 4
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_remembered_does_not_grow_for_ever(
+    context: Context, tmp_path: Path, clock: StillClock
+):
+    started = []
+    for _ in range(60):
+        with recorded(context, tmp_path, "verify"):
+            started.append(told(tmp_path, "verify").started)
+        clock.sleep(1)
+    record = told(tmp_path, "verify")
+    most_bytes = (tmp_path / "runs" / FILE).stat().st_size
+    keep(tmp_path, msgspec.structs.replace(record, started=clock.now()), most_bytes=most_bytes)
+    found = read_history(tmp_path)
+    assert 20 <= len(found) <= 35
+    assert found[1].started == started[-1]
+    assert [run.started for run in reversed(found)] == sorted(run.started for run in found)
+
+
+def test_a_history_that_cannot_be_written_stops_nothing(context: Context, tmp_path: Path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / FILE).symlink_to(tmp_path / "elsewhere")
+    with recorded(context, tmp_path, "backup"):
+        pass
+    assert told(tmp_path).state is RunState.DONE
+    assert not (tmp_path / "elsewhere").exists()
+    assert isinstance(context.monitor, SilentMonitor)
+    assert len(context.monitor.notes) == 1

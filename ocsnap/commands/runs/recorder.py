@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ocsnap.commands.document import document
-from ocsnap.commands.runs.record import KEPT, RunRecord, read_record, write_record
+from ocsnap.commands.runs import history
+from ocsnap.commands.runs.record import KEPT, RunRecord, RunState, read_record, write_record
 from ocsnap.errors import ExitStatus, LocalIOError, OcsnapError
 from ocsnap.process import process_start
 
@@ -49,6 +50,8 @@ class Recorder:
         self._samples: deque[tuple[float, int]] = deque(maxlen=RATE_SECONDS)
         self._files = self._bytes = self._problems = 0
         before = _last(state_dir, command)
+        if before is not None and before.state is RunState.DIED:
+            self._keep(before)  # it could not do so itself
         same = before is not None and before.repository == self._url
         now = self._clock.now()
         self._record = RunRecord(
@@ -135,6 +138,19 @@ class Recorder:
                 last_good=good,
             )
             self._write()
+            self._keep(self._record)
+
+    def _keep(self, record: RunRecord) -> None:
+        try:
+            history.keep(self._state_dir, record)
+        except OSError as error:
+            self._tell_once(error)
+
+    def _tell_once(self, error: OSError) -> None:
+        # A full disk must not end the backup; that nobody can follow it is worth one line.
+        if not self._failed:
+            self._failed = True
+            self._monitor.note(f"`ocsnap status` cannot tell of this run: {error.strerror}.")
 
     def _write(self) -> None:
         moment = self._clock.monotonic()
@@ -153,10 +169,7 @@ class Recorder:
         try:
             write_record(self._state_dir, self._record)
         except OSError as error:
-            # A full disk must not end the backup; that nobody can follow it is worth one line.
-            if not self._failed:
-                self._failed = True
-                self._monitor.note(f"`ocsnap status` cannot tell of this run: {error.strerror}.")
+            self._tell_once(error)
 
 
 @contextmanager
