@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +20,9 @@ from ocsnap.errors import (
     ObjectMissingError,
 )
 from ocsnap.repository import index as indexes
+from ocsnap.repository.cache import Cache
 from ocsnap.repository.description import NAME as DESCRIPTION
-from ocsnap.repository.identity import read_description
+from ocsnap.repository.identity import local_caches, read_description
 from ocsnap.repository.repository import create_repository, open_repository
 from ocsnap.repository.rescue import kit
 from ocsnap.storage.factory import open_storage
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from ocsnap.storage.storage import Storage
 
 _OURS: Final = frozenset({LOCK_NAME, "gnupg"})
+_PLACE: Final = "the URL where it was opened last"
 _PROOF: Final = "a message that the passphrase opens"
 
 
@@ -129,6 +132,7 @@ def connect(context: Context, *, create: bool = False, reads_only: bool = False)
     except NoRepositoryError:
         if not create:
             raise
+        _refuse_another(folder, config.repository.url)
         name = f"{context.random.getrandbits(128):032x}"
         create_repository(storage, cipher, repository=name, now=context.clock.now())
         repository = open_repository(storage, cipher, state_dir=folder)
@@ -139,6 +143,8 @@ def connect(context: Context, *, create: bool = False, reads_only: bool = False)
             "writes it anew."
         )
     try:
+        if repository.cache.note(_PLACE) != config.repository.url:
+            repository.cache.set_note(_PLACE, config.repository.url)
         _prove_passphrase(repository)
         if create:
             _store_rescue_kit(repository, context.monitor)
@@ -162,6 +168,22 @@ def _recipients(
     found = [fingerprint_of(file, environment) for file in encryption.key_files]
     at_hand = tuple(fingerprint for fingerprint in found if fingerprint)
     return described if not at_hand or set(described) & set(at_hand) else at_hand
+
+
+def _refuse_another(folder: Path, url: str) -> None:
+    """See that no repository was where a new one is about to be made.
+
+    Its disk may not be mounted, or somebody has deleted it.
+    """
+    for file in local_caches(folder):
+        with closing(Cache(file)) as cache:
+            known = cache.note(_PLACE) == url
+        if known:
+            raise NoRepositoryError(
+                f"There was a repository at {url}, and it is gone: no new one is made there.",
+                hint="Is the disk mounted, or was it deleted (docs/bucket.md)? If you did that "
+                f"yourself, remove {file.parent}, too.",
+            )
 
 
 def _store_rescue_kit(repository: Repository, monitor: Monitor) -> None:

@@ -209,11 +209,7 @@ class _Witnesses:
 
     def _of_caches(self) -> Counter[str]:
         """Ask the caches of this host which of their objects are in the storage."""
-        files = [
-            file
-            for file in self._state_dir.glob(f"*/{CACHE_FILE}")
-            if _ID.match(file.parent.name) and file.is_file()
-        ]
+        files = local_caches(self._state_dir)
         if not files:
             return Counter()
         folders = (snapshots.FOLDER, indexes.FOLDER)
@@ -231,6 +227,19 @@ class _Witnesses:
             if _ID.match(marks.repository):
                 found[marks.repository] += 1
         return found
+
+
+def local_caches(state_dir: Path) -> list[Path]:
+    """Return the caches of all repositories that this host has been at work on.
+
+    Args:
+        state_dir: the folder that they are in.
+    """
+    return [
+        file
+        for file in state_dir.glob(f"*/{CACHE_FILE}")
+        if _ID.match(file.parent.name) and file.is_file()
+    ]
 
 
 def _held(file: Path, *, only_snapshots: bool = False) -> set[str]:

@@ -85,3 +85,19 @@ def test_two_ownclouds_share_a_repository(installation: Installation):
             assert f"--snapshot {first[:8]} for {installation.site.root}, or" in done.stderr
     listed = installation.run("-q", "snapshots").out
     assert f" {other} " in listed
+
+
+def test_no_new_repository_is_made_where_one_was(installation: Installation):
+    """The disk is not mounted, say; on one that is, it goes on as before."""
+    installation.json("backup")
+    away = installation.repository.with_name("unmounted")
+    installation.repository.rename(away)
+    refused = installation.run("-q", "backup")
+    assert refused.status == 11, refused
+    assert "no new one is made" in refused.err
+    assert not installation.repository.exists()
+    away.rename(installation.repository)
+    installation.json("backup")
+    shutil.rmtree(installation.repository)
+    shutil.rmtree(next(path.parent for path in installation.state_dir.glob("*/cache.db")))
+    assert installation.json("backup")["parent"] is None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import jmespath
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
@@ -20,7 +21,7 @@ from moto.core.authorization import enable_iam_authentication
 from ocsnap.commands.prune.prune import prune
 from ocsnap.commands.restore.report import RestoreOptions
 from ocsnap.commands.restore.restore import restore
-from ocsnap.errors import AccessDeniedError, StorageError
+from ocsnap.errors import AccessDeniedError, NoRepositoryError, StorageError
 from ocsnap.storage.s3 import S3Storage
 from ocsnap.units import KIB
 from tests.commands.host import Host, make_host
@@ -288,6 +289,60 @@ def test_pruning_with_the_server_s_key_removes_nothing_and_says_so(
         assert prune(account.host.context()).denied
     listed = account.client("administrator").list_object_versions(Bucket=BUCKET)
     assert "DeleteMarkers" not in listed
+
+
+def rescue_command(name: str) -> dict[str, str]:
+    """Return the options of a command that the document gives for after an attack."""
+    section = DOCUMENT.partition("## After an attack")[2]
+    found = re.search(rf"^    aws s3api ({name} [^|\n]+)", section, re.MULTILINE)
+    assert found, f"the document tells of {name}"
+    words = shlex.split(found[1])[1:]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def test_what_the_key_that_prunes_has_deleted_comes_back(account: Account):
+    """By the document's own query for the markers."""
+    account.use("backup")
+    account.host.backup()
+    thief = account.client("prune")
+    for version in account.versions():
+        thief.delete_object(Bucket=BUCKET, Key=version["Key"])
+    account.use("backup")
+    with pytest.raises(NoRepositoryError, match="no new one is made"):
+        account.host.backup()
+    account.use("restore")
+    administrator = account.client("administrator")
+    options = rescue_command("list-object-versions")
+    listed = administrator.list_object_versions(
+        Bucket=options["--bucket"], Prefix=options["--prefix"]
+    )
+    for key, version in jmespath.search(options["--query"], listed):
+        administrator.delete_object(Bucket=BUCKET, Key=key, VersionId=version)
+    assert account.host.verify().sound
+    assert account.host.differences() == []
+
+
+def test_what_the_server_s_key_has_overwritten_comes_back(account: Account):
+    account.use("backup")
+    account.host.backup()
+    right = {version["Key"]: version["VersionId"] for version in account.versions()}
+    names = [key.removeprefix(PREFIX) for key in right if not key.startswith(f"{PREFIX}locks/")]
+    thief = account.client("backup")
+    for name in names:
+        thief.put_object(Bucket=BUCKET, Key=PREFIX + name, Body=b"Pay, or else.")
+    damaged = {damage.name for damage in account.host.verify().damages}
+    assert damaged == set(names)
+    administrator = account.client("administrator")
+    options = rescue_command("copy-object")
+    for name in names:
+        for text, value in (("$name", name), ("$version", right[PREFIX + name])):
+            options = {key: given.replace(text, value) for key, given in options.items()}
+        administrator.copy_object(
+            Bucket=options["--bucket"], Key=options["--key"], CopySource=options["--copy-source"]
+        )
+        options = rescue_command("copy-object")
+    assert account.host.verify().sound
+    assert account.host.differences() == []
 
 
 @pytest.mark.parametrize("name", ["backup", "restore", "prune"])
