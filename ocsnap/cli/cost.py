@@ -35,7 +35,8 @@ def register(app: typer.Typer) -> None:
 def cost(context: typer.Context) -> int:
     """Tell what the backups cost a month, and what a full restore would cost.
 
-    The store is asked where each object lies; the prices are Amazon's, of the day that is shown.
+    The store is asked where each object lies; the prices are those of the bucket's region, of the
+    day that is shown, or your own: repository.prices_file.
     Charged is more than Size where a storage class has a least size of an object. A restore is of
     the latest snapshot, onto a bare machine, over the internet.
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from ocsnap import units
 from ocsnap.cli.text_table import Column, TextTable
-from ocsnap.storage.prices import load_prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -115,7 +114,7 @@ def own_lines(report: BackupReport) -> Iterator[str]:
     yield f"ThroughputMBps {figures.read_bytes / elapsed / 1e6:.2f}"
     yield _bytes("RepositorySize", report.repository_bytes)
     # As if all of it lay in the usual storage class; `ocsnap cost` asks where it lies.
-    yield f"EstimatedMonthlyCost {load_prices().keeping(report.repository_bytes) or 0:.2f} USD"
+    yield f"EstimatedMonthlyCost {report.month_dollars:.2f} USD"
 
 
 def _moment(name: str, seconds: float) -> str:

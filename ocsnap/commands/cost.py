@@ -18,7 +18,7 @@ from ocsnap.commands.snapshots import own, readable
 from ocsnap.errors import NoSecretKeyError
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.snapshot import FOLDER as SNAPSHOTS
-from ocsnap.storage.prices import USUAL_CLASS, load_prices
+from ocsnap.storage.prices import USUAL_CLASS, has_prices, load_prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -108,7 +108,7 @@ def cost(context: Context) -> Cost:
         OcsnapError: the repository cannot be read.
     """
     config = context.config.repository
-    prices = load_prices()
+    prices = load_prices(config)
     billed = config.is_s3
     with closing(connect(context, reads_only=True).repository) as repository:
         context.monitor.step("Asking the storage for all objects")
@@ -125,7 +125,7 @@ def cost(context: Context) -> Cost:
         month_dollars=month,
         restore=restore,
         prices_of=prices.title if billed else "",
-        notes=tuple(_notes(config, prices, classes, restore)) if billed else (),
+        notes=tuple(_notes(config, classes, restore)) if billed else (),
     )
 
 
@@ -164,7 +164,7 @@ def _needed(
         chosen = own(found, str(context.config.owncloud.root))[-1]
         repository.synchronise(context.monitor)
         context.monitor.step("Looking what a restore would fetch")
-        packs = Estimator(repository, checksum=False, billed=False).needed_packs(
+        packs = Estimator(repository, checksum=False, prices=None).needed_packs(
             chosen.snapshot.roots
         )
     except NoSecretKeyError:
@@ -208,14 +208,19 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 def _notes(
     config: RepositoryConfig,
-    prices: Prices,
     classes: Iterable[ClassCost],
     restore: RestoreCost | None,
 ) -> Iterable[str]:
-    if config.endpoint:
-        yield "The store is not Amazon's: look up what it asks itself."
-    elif config.region not in prices.of:
-        yield f"The bucket lies in {config.region}, where prices may differ."
+    known = has_prices(config)
+    if config.endpoint and not known:
+        yield "The store is not Amazon's, but these prices are."
+    elif not known:
+        yield f"No prices of {config.region} are known here, so these are of another region."
+    if not known:
+        yield (
+            "Write the right ones into a file, as docs/monitoring.md shows, and name it in "
+            "repository.prices_file."
+        )
     for each in classes:
         if each.month_dollars is None:
             yield f"The price list has no storage class {each.storage_class}."

@@ -77,7 +77,8 @@ def estimate(context: Context, options: VerifyOptions) -> VerifyEstimate:
         wanted = _wanted(context, options, repository, sizes)
         fetch_bytes = sum(sizes[name] for name in wanted)
         rate = measured_rate(repository, VERIFY_RATE_NOTE, RATE_NOTE)
-    prices, billed = load_prices(), context.config.repository.is_s3
+    config = context.config.repository
+    prices, billed = load_prices(config), config.is_s3
     return VerifyEstimate(
         objects=len(sizes),
         stored_bytes=sum(sizes.values()),
@@ -105,6 +106,6 @@ def _wanted(
         found = readable(repository, context.monitor)
         chosen = choose(found, options.snapshot, root=str(context.config.owncloud.root))
         dump = [root for root in chosen.snapshot.roots if root.kind is RootKind.DATABASE]
-        estimator = Estimator(repository, checksum=False, billed=False)
+        estimator = Estimator(repository, checksum=False, prices=None)
         wanted |= estimator.needed_packs(dump) & sizes.keys()
     return wanted

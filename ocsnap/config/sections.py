@@ -69,6 +69,7 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
         object_lock_days: how long nobody can remove what a restore needs; days.
         limit_upload: how fast objects are stored, such as "1MB/s"; None: as fast as it goes.
         limit_download: how fast they are read.
+        prices_file: what the store asks for keeping and sending bytes; None: as Amazon does.
     """
 
     url: Text
@@ -82,6 +83,7 @@ class RepositoryConfig(Section, frozen=True, kw_only=True):
     object_lock_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
     limit_upload: Text | None = None
     limit_download: Text | None = None
+    prices_file: Path | None = None
 
     @property
     def is_s3(self) -> bool:

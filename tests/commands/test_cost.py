@@ -9,6 +9,7 @@ import pytest
 from moto import mock_aws
 
 from ocsnap.commands.cost import LOCAL, cost
+from ocsnap.errors import ConfigError
 from ocsnap.storage.prices import load_prices
 from ocsnap.units import GIB, KIB
 from tests.cli.installation import install
@@ -64,6 +65,12 @@ def test_each_storage_class_has_its_price(tmp_path: Path, monkeypatch: pytest.Mo
         assert any("DEEP_ARCHIVE" in note for note in unknown.notes)
         assert unknown.restore is not None
         assert unknown.restore.dollars is None
+        own = tmp_path / "prices.toml"
+        host.settings["repository"]["prices_file"] = str(own)
+        own.write_text("nothing")
+        with pytest.raises(ConfigError, match="prices_file"):
+            cost(host.context())
+        host.backup()
 
 
 def test_other_snapshots_are_not_fetched_and_a_disk_costs_nothing(tmp_path: Path):

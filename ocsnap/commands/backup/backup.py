@@ -44,6 +44,7 @@ from ocsnap.repository.spool import Spool
 from ocsnap.snapshot.archiver import Archiver
 from ocsnap.snapshot.live import LiveMonitor
 from ocsnap.snapshot.statistics import Statistics
+from ocsnap.storage.prices import load_prices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -274,6 +275,8 @@ class _Backup:
         snapshot = stored.snapshot
         put_bytes = traffic.put_bytes - self.lock.put_bytes
         content_bytes = self.repository.writer.stored_bytes(BlobKind.CONTENT)
+        repository_bytes = self.repository.cache.expected_bytes()
+        prices = load_prices(self.context.config.repository)
         return BackupReport(
             snapshot=stored.id,
             parent=snapshot.parent,
@@ -291,7 +294,8 @@ class _Backup:
             metadata_bytes=put_bytes - content_bytes,
             objects_put=traffic.objects_put - self.lock.objects_put,
             requests=traffic.requests,
-            repository_bytes=self.repository.cache.expected_bytes(),
+            repository_bytes=repository_bytes,
+            month_dollars=prices.keeping(repository_bytes) or 0.0,
             notes=tuple(self.notes),
             alarms=snapshot.alarms,
             failed_hooks=window.failed_hooks,

@@ -146,7 +146,8 @@ class _Forecaster:
         upload_bytes = round(fresh_bytes * known.stored_share)
         objects = math.ceil(upload_bytes / TARGET_BYTES) + _SMALL_OBJECTS
         objects += len(kit.files()) if self.repository is None else 0
-        prices, billed = load_prices(), self.context.config.repository.is_s3
+        config = self.context.config.repository
+        prices, billed = load_prices(config), config.is_s3
         return Forecast(
             parent=parent.id if parent else None,
             parent_started=parent.snapshot.started if parent else None,

@@ -65,6 +65,8 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
         objects_put: objects put to the storage.
         requests: requests sent to the storage.
         repository_bytes: size of all packs that the index knows, and of the other objects.
+        month_dollars: what keeping the repository costs a month, as if all of it lay in the usual
+            storage class of its region; US dollars.
         notes: sentences worth reading.
         failed_hooks: what is wrong with hooks that ran meanwhile.
         alarms: what made the backup doubt that all was well.
@@ -89,6 +91,7 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     objects_put: int
     requests: int
     repository_bytes: int
+    month_dollars: float
     notes: tuple[str, ...] = ()
     failed_hooks: tuple[str, ...] = ()
     alarms: tuple[Alarm, ...] = ()

@@ -15,6 +15,7 @@ from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.snapshot.listings import Listings
 from ocsnap.snapshot.restorer import Placement
+from ocsnap.storage.prices import billing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,8 +54,8 @@ class Look:
             root: the root that they are in.
             entries: they.
         """
-        billed = self.context.config.repository.is_s3
-        estimator = Estimator(self.repository, checksum=False, billed=billed)
+        prices = billing(self.context.config.repository)
+        estimator = Estimator(self.repository, checksum=False, prices=prices)
         return estimator.estimate([Placement(part_of(root, entry), b"") for entry in entries])
 
     def doubts(self, chosen: StoredSnapshot) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ocsnap.commands.browse.look import look
 from ocsnap.commands.restore.estimate import Estimate, Estimator
 from ocsnap.commands.restore.layout import Part, layout_elsewhere
+from ocsnap.storage.prices import billing
 
 if TYPE_CHECKING:
     from ocsnap.commands.context import Context
@@ -26,9 +27,9 @@ def estimate(context: Context, snapshot: str) -> Estimate:
     Raises:
         OcsnapError: no snapshot, or no repository.
     """
-    billed = context.config.repository.is_s3
+    prices = billing(context.config.repository)
     with look(context, locked=True) as opened:
         stored = opened.choose(snapshot)
         layout = layout_elsewhere(stored.snapshot, frozenset(Part), Path("/nowhere"))
-        estimator = Estimator(opened.repository, checksum=False, billed=billed)
+        estimator = Estimator(opened.repository, checksum=False, prices=prices)
         return estimator.estimate(layout.placements)

@@ -135,7 +135,7 @@ def _reckon(context: Context, opened: OpenRepository, report: PruneReport) -> No
     rate = measured_rate(opened.repository, RATE_NOTE, VERIFY_RATE_NOTE) or USUAL_RATE
     report.foreseen_seconds = 2 * report.repacked_bytes / rate
     if context.config.repository.is_s3:
-        prices = load_prices()
+        prices = load_prices(context.config.repository)
         packs = report.repacked_packs
         report.dollars = prices.fetching(packs, report.repacked_bytes) + prices.putting(packs)
         report.freed_dollars = prices.keeping(report.removed_bytes) or 0.0

@@ -11,7 +11,6 @@ from ocsnap.errors import DamagedError, ObjectMissingError
 from ocsnap.repository import tree
 from ocsnap.snapshot.reach import Reach
 from ocsnap.snapshot.reuse import Likeness, likeness
-from ocsnap.storage.prices import load_prices
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.snapshot import Root
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.restorer import Placement
+    from ocsnap.storage.prices import Prices
 
 RATE_NOTE: Final = "restore rate"
 VERIFY_RATE_NOTE: Final = "verify rate"
@@ -101,17 +101,17 @@ class _Tally:
 class Estimator:
     """Walks a snapshot without touching anything."""
 
-    def __init__(self, repository: Repository, *, checksum: bool, billed: bool) -> None:
+    def __init__(self, repository: Repository, *, checksum: bool, prices: Prices | None) -> None:
         """Prepare.
 
         Args:
             repository: synchronised.
             checksum: whether files that stand there are read whatever their times say.
-            billed: whether the storage is one that sends bills.
+            prices: what the storage asks; None: it is one that sends no bills.
         """
         self._repository = repository
         self._checksum = checksum
-        self._billed = billed
+        self._prices = prices
 
     def estimate(self, placements: Sequence[Placement]) -> Estimate:
         """Say what restoring these will take.
@@ -130,8 +130,8 @@ class Estimator:
         fetch_bytes = sum(sizes.values())
         rate = measured_rate(self._repository, RATE_NOTE)
         seconds = max(fetch_bytes, tally.write_bytes) / (rate or USUAL_RATE)
-        prices = load_prices()
-        dollars = prices.fetching(len(tally.packs), fetch_bytes) if self._billed else 0.0
+        prices = self._prices
+        dollars = prices.fetching(len(tally.packs), fetch_bytes) if prices else 0.0
         return Estimate(
             files=tally.files,
             write_bytes=tally.write_bytes,
@@ -144,7 +144,7 @@ class Estimator:
             seconds=seconds + tally.reuse_bytes / COPY_RATE,
             measured=rate is not None,
             dollars=dollars,
-            prices_of=prices.title if self._billed else "",
+            prices_of=prices.title if prices else "",
         )
 
     def needed_packs(self, roots: Iterable[Root]) -> set[str]:

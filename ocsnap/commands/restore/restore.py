@@ -49,6 +49,7 @@ from ocsnap.repository.alarm import doubts
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.snapshot.restorer import Placement
 from ocsnap.snapshot.reuse import can_share
+from ocsnap.storage.prices import billing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +197,7 @@ class _Restore:
         estimator = Estimator(
             self.repository,
             checksum=self.options.checksum,
-            billed=self.context.config.repository.is_s3,
+            prices=billing(self.context.config.repository),
         )
         placements = list(layout.placements)
         dump = database_root(roots_of(self.snapshot, self.options.parts))
