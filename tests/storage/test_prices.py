@@ -12,7 +12,6 @@ from ocsnap.errors import ConfigError
 from ocsnap.storage.prices import has_prices, load_prices
 from ocsnap.units import GIB
 
-
 REGIONS = ("eu-central-1", "eu-west-1", "us-east-1", "us-east-2", "us-west-2")
 OWN = """
 [region.eu-north-9]
@@ -68,7 +67,7 @@ def test_prices_of_ones_own(tmp_path: Path):
 
 def test_the_file_that_the_page_shows_is_a_right_one(tmp_path: Path):
     page = Path(__file__).parents[2] / "docs" / "monitoring.md"
-    shown = re.search(r"^    \[region\.(.|\n)+?(?=^\S)", page.read_text(), re.MULTILINE)
+    shown = re.search(r"^    \[region\.(.|\n)+?(?=^ *ocsnap|^\S)", page.read_text(), re.MULTILINE)
     assert shown
     (tmp_path / "prices.toml").write_text(re.sub(r"^    ", "", shown[0], flags=re.MULTILINE))
     assert has_prices(bucket("eu-north-1", prices_file=tmp_path / "prices.toml"))
