@@ -136,6 +136,7 @@ class Surveyor:
     def _compare(self, step: _Step, names: list[Found], trusted: frozenset[bytes]) -> list[_Step]:
         """Count a directory's names; the folders in it are left to be looked at."""
         found = self._found
+        self._monitor.advance(files=len(names))
         old = {} if step.before is None else {e.name: e for e in self._listing(step.before)}
         folders = []
         for name, status in names:

@@ -62,7 +62,7 @@ def test_at_a_terminal(installation: Installation, machine: Path):
     said.answers("of the passphrase", lambda: passphrase.read_text().strip()[-9:])
     assert said.ends() == 0, said.shown
     for arguments, told in (
-        (("backup",), "[ Backup Statistics ]"),
+        (("backup",), "Backup Statistics"),
         (("verify",), "Everything is as it was stored."),
         (("schedule", "install", "--cron", "--root", machine), "By cron:"),
         (("status",), "done"),

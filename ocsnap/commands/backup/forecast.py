@@ -190,6 +190,7 @@ class _Forecaster:
         surveyor = Surveyor(self.repository, monitor=context.monitor)
         context.monitor.step("Looking for what has changed")
         for source in [config_source(site.instance), *file_sources(context, site)]:
+            context.monitor.at(source.name)
             previous = gone.pop((source.kind, source.name), None)
             trusted = trusted_folders(context, source, previous)
             surveyor.walk(source._replace(trusted=trusted), previous)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ocsnap.commands.context import Context
     from ocsnap.commands.probe import Probed
     from ocsnap.repository.description import Description
+    from ocsnap.storage.count import Counting
+    from ocsnap.storage.storage import Storage
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no two of its signs are taken for one another when read from paper."""
@@ -102,14 +104,38 @@ def examine_storage(context: Context) -> tuple[Probed, Description | None]:
     Raises:
         OcsnapError: it cannot be listed, written or read.
     """
-    with closing(
-        open_storage(context.config.repository, clock=context.clock, random=context.random)
-    ) as storage:
-        try:
-            found = descriptions.decode(storage.get(descriptions.NAME))
-        except (NoRepositoryError, ObjectMissingError):
-            found = None
+    with _opened_storage(context) as storage:
+        found = _found(storage)
         return probe(storage, context.clock), found
+
+
+def look_at_storage(context: Context) -> Description | None:
+    """See that the storage can be listed; nothing is written.
+
+    Args:
+        context: the outside world.
+
+    Returns:
+        What a repository that is there says of itself.
+
+    Raises:
+        OcsnapError: it cannot be reached, listed or read.
+    """
+    with _opened_storage(context) as storage:
+        storage.check()
+        return _found(storage)
+
+
+def _opened_storage(context: Context) -> closing[Counting]:
+    config = context.config.repository
+    return closing(open_storage(config, clock=context.clock, random=context.random))
+
+
+def _found(storage: Storage) -> Description | None:
+    try:
+        return descriptions.decode(storage.get(descriptions.NAME))
+    except (NoRepositoryError, ObjectMissingError):
+        return None
 
 
 def make_repository(context: Context) -> str:
