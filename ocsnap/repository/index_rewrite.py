@@ -8,14 +8,22 @@ from ocsnap.repository.index import index_name
 from ocsnap.repository.repository import MOST_INDEXED_BLOBS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from ocsnap.repository.index import IndexedPack
     from ocsnap.repository.repository import Repository
 
 
+def _tell_nobody(names: Sequence[str]) -> None:
+    del names
+
+
 def rewrite_index(
-    repository: Repository, *, old: Collection[bytes], without: Collection[str]
+    repository: Repository,
+    *,
+    old: Collection[bytes],
+    without: Collection[str],
+    announce: Callable[[Sequence[str]], None] = _tell_nobody,
 ) -> list[str]:
     """Store anew what index objects list, then remove them.
 
@@ -23,6 +31,7 @@ def rewrite_index(
         repository: synchronised.
         old: ids of the index objects.
         without: names of packs that shall be listed no more.
+        announce: told of the names of the old ones before they are removed.
 
     Returns:
         The names of the index objects that were removed.
@@ -33,6 +42,7 @@ def rewrite_index(
     """
     add_index(repository, old=old, without=without)
     names = [index_name(index_id) for index_id in sorted(old)]
+    announce(names)
     # Before they go: should this end half-way, this host must not miss them.
     for index_id, name in zip(sorted(old), names, strict=True):
         repository.cache.expect_no_more(name)

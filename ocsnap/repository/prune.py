@@ -73,6 +73,7 @@ class Pruner:
         self._planner = Planner(repository, policy, monitor=monitor)
         self._report = PruneReport()
         self._removed: Moments = {}
+        self._announced: set[str] = set()
 
     def look(self, *, now: float) -> PruneReport:
         """Tell what a prune would do; needs no right to write.
@@ -119,7 +120,7 @@ class Pruner:
             demand_acknowledged(self._repository, self._planner.stored, self._monitor)
             self._report.waits_for = [other.describe() for other in survey.others]
             self._release(plan, lock)
-            self._sweep(plan.ripe, lock, gone=plan.gone)
+            self._sweep(plan, plan.ripe, lock, gone=plan.gone)
             if self._remove_snapshots(plan, lock):
                 # What stays although no rule keeps it is needed like the others.
                 self._planner.weigh(plan, needs)
@@ -147,7 +148,9 @@ class Pruner:
         }
         self._put_marks(plan, doomed)
 
-    def _sweep(self, packs: Sequence[PackNeed], lock: Lock, *, gone: Sequence[str] = ()) -> None:
+    def _sweep(
+        self, plan: Plan, packs: Sequence[PackNeed], lock: Lock, *, gone: Sequence[str] = ()
+    ) -> None:
         """Remove packs: from the index first, so that it never lists what is not there.
 
         Those that are gone may be listed: by a backup that died when it woke up late.
@@ -165,7 +168,13 @@ class Pruner:
                 lock.demand()
                 # Who may not remove the old ones would add new ones time and again.
                 self._storage.delete(INDEX_OF_NONE)
-                self._forget(rewrite_index(self._repository, old=old, without=without))
+                rewritten = rewrite_index(
+                    self._repository,
+                    old=old,
+                    without=without,
+                    announce=lambda names: self._announce(plan, names, lock),
+                )
+                self._forget(rewritten)
                 self._report.removed_indexes += len(old)
         except AccessDeniedError as error:
             self._report.denied.append(error.message)
@@ -201,7 +210,7 @@ class Pruner:
         ]
         if not ripe or plan.obstacles:
             return
-        self._sweep(ripe, lock)
+        self._sweep(plan, ripe, lock)
         plan.waiting = [pack for pack in plan.waiting if pack.name not in self._removed]
         self._put_marks(plan, {n: s for n, s in doomed.items() if n not in self._removed})
 
@@ -212,6 +221,7 @@ class Pruner:
         if not plan.leaving:
             return False
         self._monitor.step("Removing snapshots")
+        self._announce(plan, plan.leaving, lock)
         left: set[str] = set()
         for batch in _batches(plan.leaving):
             lock.demand()
@@ -246,15 +256,25 @@ class Pruner:
             if name not in self._removed and name not in plan.gone
         }
         doomed |= dict.fromkeys(pack.name for pack in new)
-        if doomed == plan.marks.marks.doomed and not self._removed:
+        if doomed == plan.marks.marks.doomed and not self._removed and not self._announced:
             return
         self._monitor.step("Marking what nobody needs")
         lock.demand()
         self._put_marks(plan, doomed)
 
-    def _put_marks(self, plan: Plan, doomed: Moments) -> None:
+    def _announce(self, plan: Plan, names: Sequence[str], lock: Lock) -> None:
+        """Tell all hosts what is about to go: if this run dies half-way, nobody misses it."""
+        lock.demand()
+        self._announced.update(names)
+        self._put_marks(plan, plan.marks.marks.doomed, going=names)
+
+    def _put_marks(self, plan: Plan, doomed: Moments, *, going: Sequence[str] = ()) -> None:
         old = plan.marks.marks
         removed = _recent(old.removed, plan.now) | dict.fromkeys(plan.gone) | self._removed
+        # What was announced and could not be removed after all, now or by a prune that has died.
+        stays = (self._announced | plan.present) - self._removed.keys()
+        removed = {name: since for name, since in removed.items() if name not in stays}
+        removed |= dict.fromkeys(going)
         marks = Marks(
             repository=self._repository.id,
             doomed=doomed,

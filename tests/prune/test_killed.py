@@ -65,12 +65,15 @@ def test_a_prune_that_dies_anywhere_loses_nothing_and_the_next_ones_clean_up(
             vault = history.again(
                 place, lambda storage, n=number, a=after: Interrupted(storage, n, after=a)
             )
+            with vault.host("another").synchronised() as repository:
+                repository.snapshots(SilentMonitor())  # and so knows all that there is
             with pytest.raises(SimulatedCrash):
                 vault.prune()
             assert isinstance(vault.storage, Interrupted)
             vault.storage = vault.storage._storage
             vault.assert_sound()
             assert vault.host("pruner").check(read_data=False).sound, "nothing is missed here"
+            assert vault.host("another").check(read_data=False).sound, "nor on any other host"
             vault.clock.sleep(DEAD_AFTER_SECONDS + 1)
             latest = vault.backup(history.folder)
             assert latest.statistics.errors == 0
