@@ -17,7 +17,7 @@ from ocsnap.repository.rescue import kit
 from ocsnap.units import GIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ocsnap.crypto import Cipher
     from ocsnap.repository.cache import Cache, Location
@@ -29,13 +29,20 @@ MOST_UNPACKED_BYTES: Final = GIB
 
 
 class BlobReader:
-    """Gives blobs whose content was checked against their id; may be used from several threads."""
+    """Gives blobs whose content was checked against their id; may be used from several threads.
+
+    Attributes:
+        on_missing: called when an object is gone, once for each, by whoever holds no lock: a prune
+            may have put what was in it elsewhere, and after this call the cache may know where.
+    """
 
     def __init__(self, *, storage: Storage, cipher: Cipher, cache: Cache) -> None:
         """Keep where to look; nothing is fetched yet."""
         self._storage = storage
         self._cipher = cipher
         self._cache = cache
+        self.on_missing: Callable[[], None] = _nothing
+        self._missed: set[str] = set()
         self._lock = threading.Lock()
         self._latest: tuple[str, memoryview] = ("", memoryview(b""))
 
@@ -63,6 +70,15 @@ class BlobReader:
             raise DamagedError(
                 f"The repository has no blob {blob.hex()}.", hint="Run: ocsnap verify."
             )
+        try:
+            return self._load_from_any(locations, blob)
+        except ObjectMissingError:
+            others = [each for each in self._cache.locations(blob) if each not in locations]
+            if not others:
+                raise
+            return self._load_from_any(others, blob)
+
+    def _load_from_any(self, locations: Sequence[Location], blob: bytes) -> bytes:
         for location in locations[:-1]:
             # While packs are replaced by others there are two places, and one may be gone already.
             with suppress(DamagedError, ObjectMissingError):
@@ -116,8 +132,19 @@ class BlobReader:
         """
         with MemoryFile() as message:
             # In no variable: it would lie in memory twice while gpg is at work.
-            message.append(iter([self.object(name)]))
+            message.append(iter([self._sought(name)]))
             return self._cipher.decrypt_file(message, signed=signed)
+
+    def _sought(self, name: str) -> bytes:
+        try:
+            return self.object(name)
+        except ObjectMissingError:
+            with self._lock:
+                is_news = name not in self._missed
+                self._missed.add(name)
+            if is_news:
+                self.on_missing()
+            raise
 
     def _pack(self, name: str) -> memoryview:
         """Return a pack, the latest one again without a fetch; keep what metadata it has."""
@@ -134,6 +161,10 @@ class BlobReader:
         with self._lock:
             self._latest = (name, plain)
         return plain
+
+
+def _nothing() -> None:
+    """Know no more than before."""
 
 
 def promised(name: str) -> str:

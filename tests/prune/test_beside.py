@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocsnap.errors import BusyError
+from ocsnap.errors import BusyError, ObjectMissingError
 from ocsnap.monitor import SilentMonitor
+from ocsnap.repository import tree
 from ocsnap.repository.commit import commit
 from ocsnap.repository.lock import LOST_AFTER_SECONDS
 from ocsnap.repository.lock_survey import DEAD_AFTER_SECONDS, Purpose
 from ocsnap.repository.snapshot import RootKind, Snapshot
 from ocsnap.snapshot.archiver import Archiver, Source
 from ocsnap.snapshot.exclusion import Exclusion
+from ocsnap.snapshot.file_reader import FileReader
 from ocsnap.snapshot.restorer import Placement, Restorer
 from ocsnap.storage.count import Counting
 from tests.prune.history import History, Interrupted, make_history, write
@@ -360,6 +362,34 @@ def test_locks_and_marks_cost_a_backup_few_requests(vault: Vault, folder: Path):
     assert counting.requests == 9
     # Put, renewed before the index and before the commit, removed.
     assert locks.requests == 7
+
+
+def test_who_only_looks_goes_on_where_a_prune_has_put_things(vault: Vault, folder: Path):
+    """Without a lock: what it knew of the index is no longer so, at any step of its look."""
+    for number in range(20):
+        write(folder, f"{number}", number)
+    vault.backup(folder)
+    for number in range(2, 20):
+        (folder / f"{number}").unlink()
+    latest = vault.backup(folder)
+    with vault.host("looker").synchronised() as repository:
+        assert vault.prune_at_once().repacked_packs
+        vault.prune_at_once()
+        files = FileReader.of(repository, scratch_dir=folder.parent)
+
+        def look() -> dict[bytes, bytes]:
+            root = latest.stored.snapshot.roots[0].entry
+            entries = tree.decode(repository.reader.load_all(root.subtree))
+            return {each.name: b"".join(files.chunks(each.pieces())) for each in entries}
+
+        with pytest.raises(ObjectMissingError):
+            look()
+        repository.reader._missed.clear()
+        told = SilentMonitor()
+        repository.reader.on_missing = lambda: repository.synchronise(told)
+        seen = look()
+        assert told.problems == []
+    assert seen == {os.fsencode(path.name): path.read_bytes() for path in folder.iterdir()}
 
 
 def test_two_backups_at_once(vault: Vault, folder: Path, tmp_path: Path):

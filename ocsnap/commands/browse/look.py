@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ocsnap.commands.browse.place import part_of
@@ -90,5 +91,6 @@ def look(context: Context, *, locked: bool = False) -> Iterator[Look]:
             lock = reader_lock(repository, Purpose.RESTORE, context.random, context.monitor)
             stack.enter_context(lock)
         repository.synchronise(context.monitor)
+        repository.reader.on_missing = partial(repository.synchronise, context.monitor)
         found = readable(repository, context.monitor)
         yield Look(context, repository, found, Listings(repository.reader))
