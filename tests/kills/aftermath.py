@@ -81,5 +81,6 @@ def assert_recovers(host: Host) -> None:
     host.backup()
     assert not is_frozen(host)
     assert not lease_exists(host)
-    assert host.differences() == []
+    found = host.differences()
+    assert found == [], found
     assert_snapshots_are_sound(host)

@@ -133,6 +133,9 @@ def work(host: Host) -> None:
     """Let users upload what nothing in the repository is like."""
     for user, size_bytes in (("alice", 150_000), ("bob", 160_000)):
         name = f"files/Documents/{secrets.token_hex(4)}"
+        # Users do not die with the backup: a file of theirs never lies there with the old etag.
+        with host.acting(user) as changes:
+            changes._told("uploads into", "files/Documents")
         (host.site.homes[user] / name).write_bytes(secrets.token_bytes(size_bytes))
         with host.acting(user) as changes:
             changes._told("uploaded", name)
