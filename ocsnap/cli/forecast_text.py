@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ocsnap import units
+from ocsnap.cli.progress_text import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,12 +54,12 @@ def _amount_lines(forecast: Forecast) -> Iterator[str]:
         yield f"About {upload} to upload, {most} at most."
     else:
         yield f"At most {upload} to upload."
-    time = f"About {units.duration(max(round(forecast.seconds), 1))}"
+    time = f"About {span(max(forecast.seconds, 1))}"
     if not forecast.backups:
         yield f"{time} at 20 MB a second."
         return
     former = "the last backup" if forecast.backups == 1 else f"the last {forecast.backups} backups"
     yield f"{time}, going by {former}."
     if forecast.maintenance_seconds:
-        locked_out = units.duration(max(round(forecast.maintenance_seconds), 1))
+        locked_out = span(max(forecast.maintenance_seconds, 1))
         yield f"ownCloud would be in maintenance for about {locked_out} of it."

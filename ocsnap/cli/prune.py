@@ -12,6 +12,7 @@ from ocsnap import units
 from ocsnap.cli.ages import age
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.progress_text import span
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
@@ -158,8 +159,7 @@ def prune_lines(report: PruneReport) -> Iterator[str]:
 
 def _cost_lines(report: PruneReport) -> Iterator[str]:
     if report.dry_run and report.repacked_packs:
-        seconds = max(round(report.foreseen_seconds), 1)
-        yield f"About {units.duration(seconds)} to copy what is repacked."
+        yield f"About {span(max(report.foreseen_seconds, 1))} to copy what is repacked."
     if report.prices_of:
         yield (
             f"About ${report.dollars:.2f} for fetching, and ${report.freed_dollars:.2f} a month "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocsnap import units
+from ocsnap.cli.progress_text import span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +69,7 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
     # The rate of a restore is that of all of it, with its database.
     usual = "at 20 MB a second, and what loading a database takes"
     rate = "at the rate of the last restore" if estimate.measured else usual
-    yield f"About {units.duration(max(round(estimate.seconds), 1))} {rate}."
+    yield f"About {span(max(estimate.seconds, 1))} {rate}."
     if estimate.prices_of:
         yield f"About ${estimate.dollars:.2f} for fetching ({estimate.prices_of})."
 

@@ -14,6 +14,7 @@ from ocsnap.cli.cross_check_text import cross_check_lines
 from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.progress_text import span
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
@@ -136,7 +137,7 @@ def _estimate_lines(estimate: VerifyEstimate) -> Iterator[str]:
         return
     yield f"{estimate.fetch_objects} of them, {units.size(estimate.fetch_bytes)}, to fetch."
     rate = "the rate of the last check or restore" if estimate.measured else "20 MB a second"
-    yield f"About {units.duration(max(round(estimate.seconds), 1))} at {rate}."
+    yield f"About {span(max(estimate.seconds, 1))} at {rate}."
     if estimate.prices_of:
         yield f"About ${estimate.dollars:.2f} for fetching ({estimate.prices_of})."
 

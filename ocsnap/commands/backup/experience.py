@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ocsnap.commands.restore.estimate import USUAL_RATE
 from ocsnap.repository.snapshot import MAINTENANCE_FIGURE, RootKind
+from ocsnap.units import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 LATEST: Final = 10
 """So many backups are asked: lines and habits change."""
 
+_LITTLE_BYTES: Final = 16 * MIB
+"""A few small files tell nothing of a large one: so much that was all new is always added to what
+former backups tell, and a run that stored less tells no rate."""
+
 
 @dataclass(frozen=True)
 class Experience:
@@ -24,8 +29,8 @@ class Experience:
 
     Attributes:
         backups: how many there were.
-        bytes_per_second: how fast the one that did most went through files and dump.
-        least_seconds: how long a backup takes that has nothing to do.
+        bytes_per_second: how fast the one that stored most did so.
+        least_seconds: how long a backup takes that has nothing to store.
         maintenance_seconds: how long users were locked out; None where nobody knows.
         changed_share: of the files that changed, so much was not in the repository yet; 0 to 1.
         new_share: the same of new files.
@@ -42,17 +47,20 @@ class Experience:
     dump_share: float = 1.0
     stored_share: float = 1.0
 
-    def seconds(self, work_bytes: int) -> float:
-        """Return how long a backup takes that goes through so much."""
-        return self.least_seconds + work_bytes / self.bytes_per_second
+    def seconds(self, new_bytes: int) -> float:
+        """Return how long a backup takes that stores so much; what takes its time is sending."""
+        return self.least_seconds + new_bytes / self.bytes_per_second
 
 
-def experience(mine: Sequence[StoredSnapshot], *, stored_share: float) -> Experience:
+def experience(
+    mine: Sequence[StoredSnapshot], *, stored_bytes: int, content_bytes: int
+) -> Experience:
     """Ask the latest backups.
 
     Args:
         mine: the snapshots of one ownCloud, oldest first.
-        stored_share: the size of the repository by that of its content; 0 to 1.
+        stored_bytes: size of the repository.
+        content_bytes: length of all that is in it, each content once and uncompressed.
 
     Returns:
         What they tell; what is usual where there are none, and nothing is left out then.
@@ -60,19 +68,20 @@ def experience(mine: Sequence[StoredSnapshot], *, stored_share: float) -> Experi
     runs = [_Run.of(stored.snapshot) for stored in mine[-LATEST:]]
     if not runs:
         return Experience()
-    most = max(runs, key=lambda run: run.work_bytes)
-    rate = most.work_bytes / most.seconds if most.work_bytes and most.seconds else USUAL_RATE
+    most = max(runs, key=lambda run: run.new_bytes)
+    tells = most.new_bytes >= _LITTLE_BYTES and most.seconds > 0
+    rate = most.new_bytes / most.seconds if tells else USUAL_RATE
     frozen = [run.maintenance_seconds for run in runs if run.maintenance_seconds is not None]
     later = [run for run in runs if not run.is_first]
     return Experience(
         backups=len(runs),
         bytes_per_second=rate,
-        least_seconds=median(max(run.seconds - run.work_bytes / rate, 0.0) for run in runs),
+        least_seconds=median(max(run.seconds - run.new_bytes / rate, 0.0) for run in runs),
         maintenance_seconds=median(frozen) if frozen else None,
         changed_share=_share([(run.changed_new_bytes, run.changed_bytes) for run in runs]),
         new_share=_share([(run.created_new_bytes, run.created_bytes) for run in runs]),
         dump_share=_share([(run.dump_new_bytes, run.dump_bytes) for run in later]),
-        stored_share=stored_share,
+        stored_share=_share([(stored_bytes, content_bytes)]),
     )
 
 
@@ -80,7 +89,7 @@ def experience(mine: Sequence[StoredSnapshot], *, stored_share: float) -> Experi
 class _Run:
     is_first: bool
     seconds: float
-    work_bytes: int
+    new_bytes: int
     maintenance_seconds: float | None
     changed_bytes: int
     changed_new_bytes: int
@@ -102,7 +111,7 @@ class _Run:
         return cls(
             is_first=snapshot.parent is None,
             seconds=max(snapshot.finished - snapshot.started, 0.0),
-            work_bytes=told("read_bytes") + dump,
+            new_bytes=max(told("raw_delta_bytes"), 0),
             maintenance_seconds=float(frozen) if isinstance(frozen, int | float) else None,
             changed_bytes=told("changed_file_bytes"),
             changed_new_bytes=told("changed_delta_bytes"),
@@ -115,5 +124,6 @@ class _Run:
 
 def _share(pairs: Sequence[tuple[int, int]]) -> float:
     """Return the sum of the parts by that of the wholes; all of it, where nobody has a figure."""
-    whole = sum(pair[1] for pair in pairs)
-    return min(max(sum(pair[0] for pair in pairs) / whole, 0.0), 1.0) if whole else 1.0
+    part = sum(pair[0] for pair in pairs) + _LITTLE_BYTES
+    whole = sum(pair[1] for pair in pairs) + _LITTLE_BYTES
+    return min(max(part / whole, 0.0), 1.0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from ocsnap.commands.backup.experience import experience
+from ocsnap.commands.backup.experience import Experience, experience
 from ocsnap.commands.backup.file_sources import file_sources, trusted_folders
 from ocsnap.commands.backup.preflight import preflight, snapshots_of
 from ocsnap.commands.backup.sources import config_source
@@ -137,7 +137,7 @@ class _Forecaster:
         files = self._survey(parent)
         info = self.checked.site.database.check()
         dump_bytes = self._dump_bytes(info, parent)
-        known = experience(mine, stored_share=self._stored_share())
+        known = self._experience(mine)
         fresh_bytes = (
             (files.new_file_bytes - files.moved_bytes) * known.new_share
             + files.changed_file_bytes * known.changed_share
@@ -159,7 +159,7 @@ class _Forecaster:
             upload_bytes=upload_bytes,
             most_upload_bytes=files.read_bytes + dump_bytes,
             objects=objects,
-            seconds=known.seconds(files.read_bytes + dump_bytes),
+            seconds=known.seconds(round(fresh_bytes)),
             maintenance_seconds=known.maintenance_seconds if self.checked.freezes else 0.0,
             backups=known.backups,
             dollars=prices.putting(objects) if billed else 0.0,
@@ -175,13 +175,13 @@ class _Forecaster:
         found = self.repository.snapshots(self.context.monitor)
         return snapshots_of(self.checked.site.instance, found)
 
-    def _stored_share(self) -> float:
-        """Return how much is left of what is stored, once it is compressed and encrypted."""
+    def _experience(self, mine: list[StoredSnapshot]) -> Experience:
         if self.repository is None:
-            return 1.0
-        content_bytes = self.repository.cache.content_bytes()
-        stored_bytes = self.repository.cache.expected_bytes()
-        return min(stored_bytes / content_bytes, 1.0) if content_bytes else 1.0
+            return Experience()
+        cache = self.repository.cache
+        return experience(
+            mine, stored_bytes=cache.expected_bytes(), content_bytes=cache.content_bytes()
+        )
 
     def _survey(self, parent: StoredSnapshot | None) -> Survey:
         """Walk configuration, data directory and homes, and count the homes that are gone."""
