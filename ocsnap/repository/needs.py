@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "prune.db"
 
+_BLOBS_AT_ONCE: Final = 10_000
+
 _SCHEMA: Final = """
 CREATE TABLE object (
     id BLOB PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL, size_bytes INTEGER NOT NULL,
@@ -183,7 +185,10 @@ class Needs:
                     found += [piece.blob for piece in (*entry.pieces(), *entry.signed)]
                     if entry.is_directory:
                         waiting.append(entry)
-                self._many("INSERT OR IGNORE INTO need VALUES (?, ?)", ((b, stays) for b in found))
+                    if len(found) >= _BLOBS_AT_ONCE:
+                        self._add_needed(found, stays=stays)
+                        found = []
+                self._add_needed(found, stays=stays)
 
     def forget(self) -> None:
         """Forget what snapshots need, so that it can be taken in anew."""
@@ -244,12 +249,15 @@ class Needs:
         self._run("INSERT INTO walked VALUES (?)", (key,))
         return True
 
-    def _listing(self, directory: Entry, reader: BlobReader) -> list[Entry]:
+    def _add_needed(self, blobs: list[bytes], *, stays: bool) -> None:
+        rows = ((blob, stays) for blob in blobs)
+        self._many("INSERT OR IGNORE INTO need VALUES (?, ?)", rows)
+
+    def _listing(self, directory: Entry, reader: BlobReader) -> Iterator[Entry]:
         try:
-            return tree.decode(reader.load_all(directory.subtree))
+            yield from tree.read(directory.subtree, reader.load)
         except (DamagedError, ObjectMissingError):
             self._run("INSERT OR IGNORE INTO unread VALUES (?)", (_key(directory),))
-            return []
 
     def _run(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:

@@ -30,7 +30,7 @@ def needed_blobs(roots: Iterable[Root], reader: BlobReader) -> Iterator[bytes]:
     while waiting:
         directory = waiting.pop()
         yield from directory.subtree
-        for entry in tree.decode(reader.load_all(directory.subtree)):
+        for entry in tree.read(directory.subtree, reader.load):
             yield from (piece.blob for piece in entry.pieces())
             if entry.is_directory:
                 waiting.append(entry)
@@ -53,7 +53,7 @@ def metadata_blobs(roots: Iterable[Root], reader: BlobReader) -> Iterator[bytes]
     while waiting:
         directory = waiting.pop()
         yield from directory.subtree
-        for entry in tree.decode(reader.load_all(directory.subtree)):
+        for entry in tree.read(directory.subtree, reader.load):
             yield from entry.signature
             if entry.is_directory:
                 waiting.append(entry)

@@ -130,22 +130,24 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Part)
 
 
-def encode(entries: Sequence[Entry]) -> Iterator[bytes]:
+def encode(entries: Sequence[Entry], *, among: int = 0) -> Iterator[bytes]:
     """Return a directory's listing as bytes.
 
     Args:
         entries: the directory's entries, sorted by name.
+        among: of how many entries they are a piece that ends where it may be cut (see `ends_part`);
+            0: they are all.
 
     Yields:
         The parts, at least one.
     """
-    mean_entries = max(_FEWEST_MEAN_ENTRIES, 1 << len(entries).bit_length() // 2)
+    mean_entries = _mean_entries(among or len(entries))
     start = part_bytes = 0
     for end, entry in enumerate(entries, 1):
         part_bytes += _ENTRY_BYTES + _EXTENT_BYTES * len(entry.extents)
         part_bytes += sum(len(value) for _, value in entry.xattrs)
         if (
-            crc32(entry.name) % mean_entries == 0
+            _is_cut(entry.name, mean_entries)
             or end - start == MOST_ENTRIES
             or part_bytes >= LONGEST_PART_BYTES
         ):
@@ -153,6 +155,24 @@ def encode(entries: Sequence[Entry]) -> Iterator[bytes]:
             start, part_bytes = end, 0
     if start < len(entries) or not entries:
         yield _encoder.encode(_Part(FORMAT, list(entries[start:])))
+
+
+def ends_part(name: bytes, *, among: int) -> bool:
+    """Return whether a listing is always cut after a name.
+
+    Args:
+        name: the name.
+        among: how many entries the listing has.
+    """
+    return _is_cut(name, _mean_entries(among))
+
+
+def _mean_entries(entries: int) -> int:
+    return max(_FEWEST_MEAN_ENTRIES, 1 << entries.bit_length() // 2)
+
+
+def _is_cut(name: bytes, mean_entries: int) -> bool:
+    return crc32(name) % mean_entries == 0
 
 
 def decode(parts: Iterable[Buffer]) -> list[Entry]:

@@ -22,18 +22,22 @@ from ocsnap.snapshot.file import FileReader
 from ocsnap.snapshot.postponed import FileJob, Postponed, batches
 from ocsnap.snapshot.predecessor import Predecessor
 from ocsnap.snapshot.reach import Reach
-from ocsnap.snapshot.scanner import describe, is_same, scan
+from ocsnap.snapshot.scanner import Scan, describe, is_same, scan
 from ocsnap.snapshot.signs import Signs, new_suffixes
 from ocsnap.snapshot.statistics import Statistics, Tally
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ocsnap.clock import Clock
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.content import StoredContent
+    from ocsnap.snapshot.directory import Segment
     from ocsnap.snapshot.exclusion import Exclusion
+    from ocsnap.snapshot.predecessor import FormerListing
     from ocsnap.snapshot.scanner import Found
 
 READERS: Final = 2
@@ -139,10 +143,11 @@ class Archiver:
             clock=self._clock,
             monitor=self._monitor,
             source=source,
-            assembly=Assembly(self._repository.writer),
+            assembly=Assembly(self._repository.writer, source.watched),
             postponed=Postponed(accepts=self._tries_again),
         )
         entry = run.archive(previous.entry if previous else None, self._readers)
+        watched = run.assembly.watched if source.watched else entry
         figures = run.tally.statistics
         root = Root(
             kind=source.kind,
@@ -154,10 +159,24 @@ class Archiver:
             walked=previous.walked if previous and source.trusted else began,
             files=entry.entries,
             size_bytes=entry.size_bytes,
-            watched_files=run.watched_files,
-            watched_bytes=run.watched_bytes,
+            watched_files=watched.entries + bool(source.watched) if watched else 0,
+            watched_bytes=watched.size_bytes if watched else 0,
         )
         return Archived(root, figures, run.scan_seconds, run.read_seconds, run.signs)
+
+
+class _Walking(NamedTuple):
+    """A directory of which a part is still to be looked at.
+
+    Attributes:
+        scan: gives what is there.
+        segments: those that are left, the next one last.
+        former: gives what was there.
+    """
+
+    scan: Scan
+    segments: list[Segment]
+    former: FormerListing
 
 
 @dataclass
@@ -176,8 +195,6 @@ class _Run:
     scan_seconds: float = 0.0
     read_seconds: float = 0.0
     signs: Signs = field(default_factory=Signs)
-    watched_files: int = 0
-    watched_bytes: int = 0
 
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path
@@ -189,8 +206,7 @@ class _Run:
         workers = Workers(self._archive_file, threads=readers, name="ocsnap-read")
         try:
             began = self.clock.monotonic()
-            root = Directory(entry, path, previous=previous)
-            self._walk([root], workers)
+            self._walk([Directory(entry, path, previous=previous)], workers)
             walked = self.clock.monotonic()
             workers.wait()
             self._try_again(workers)
@@ -203,9 +219,6 @@ class _Run:
             workers.close()
         if self.assembly.root is None:
             raise AssertionError("the root directory was never finished")
-        watched = [entry for entry in root.entries if self.source.watched in (b"", entry.name)]
-        self.watched_files = sum(1 + entry.entries for entry in watched)
-        self.watched_bytes = sum(entry.size_bytes for entry in watched)
         return self.assembly.root
 
     # -- the walk ----------------------------------------------------------------------------
@@ -217,36 +230,59 @@ class _Run:
         self._walk(directories, workers)
         workers.wait()
 
-    def _walk(self, waiting: list[Directory], workers: Workers[FileJob]) -> None:
+    def _walk(self, directories: Sequence[Directory], workers: Workers[FileJob]) -> None:
+        """Walk directories; what is in one segment of a long one comes before the next segment."""
+        waiting: list[Directory | _Walking] = [*directories]
         while waiting:
             workers.check()
-            directory = waiting.pop()
-            scanned = self._scan(directory)
-            if scanned is None:
+            walking = self._open(waiting.pop())
+            if walking is None:
                 continue
-            subdirectories, jobs = self._compare(directory, scanned)
+            segment = walking.segments.pop()
+            scanned, last = walking.scan.take()
+            if walking.segments:
+                waiting.append(walking)
+            subdirectories, jobs = self._compare(segment, scanned, walking.former.take(last))
             waiting.extend(reversed(subdirectories))
             for batch in batches(jobs):
                 workers.submit(batch)
-            self.assembly.finish(directory)
+            self.assembly.finish(segment)
+
+    def _open(self, waiting: Directory | _Walking) -> _Walking | None:
+        """List a directory; None: it cannot be listed now, and is tried again later."""
+        if isinstance(waiting, _Walking):
+            return waiting
+        scan = self._scan(waiting)
+        if scan is None:
+            return None
+        self.tally.add(Statistics(directories_read=1))
+        segments = waiting.segments(scan.left, scan.names)
+        return _Walking(scan, segments[::-1], self.predecessor.listing(waiting))
 
     def _compare(
-        self, directory: Directory, scanned: list[Found]
+        self, segment: Segment, scanned: list[Found], old: dict[bytes, Entry]
     ) -> tuple[list[Directory], list[FileJob]]:
-        """Compare a directory with its previous listing; what is left to do is returned."""
+        """Compare a segment with what was there before; what is left to do is returned."""
+        directory = segment.directory
         subdirectories: list[Directory] = []
         jobs: list[FileJob] = []
         kept: list[Entry] = []
-        old = self.predecessor.listing(directory)
-        figures = Statistics(directories_read=1)
+        figures = Statistics(source_files=len(scanned))
         new: list[bytes] = []
         for found in scanned:
             previous = old.pop(found.name, None)
             mode = found.status.st_mode
+            if (
+                previous is not None
+                and stat.S_ISREG(mode)
+                and self.predecessor.has(found, previous)
+            ):
+                kept.append(previous)
+                figures.source_file_bytes += previous.size_bytes
+                continue
             if previous is not None and stat.S_IFMT(previous.mode) != stat.S_IFMT(mode):
                 figures.deleted_files += 1 + previous.entries
                 previous = None
-            figures.source_files += 1
             if previous is None:
                 figures.new_files += 1
                 new.append(found.name)
@@ -255,13 +291,9 @@ class _Run:
                 figures.source_files += previous.entries
                 figures.source_file_bytes += previous.size_bytes
             elif stat.S_ISREG(mode):
-                if previous is not None and self.predecessor.has(found, previous):
-                    kept.append(previous)
-                    figures.source_file_bytes += previous.size_bytes
-                else:
-                    jobs.append(FileJob(directory, found, previous))
+                jobs.append(FileJob(segment, found, previous))
             elif stat.S_ISDIR(mode):
-                subdirectories += self._open_subdirectory(directory, found, previous)
+                subdirectories += self._open_subdirectory(segment, found, previous)
             else:
                 kept += self._take_other(directory, found, previous)
         for gone in old.values():
@@ -271,7 +303,7 @@ class _Run:
             self.signs.lost(old.values())
             suffixes = new_suffixes(old, new) if old else {}
             jobs = [job._replace(suffix=suffixes.get(job.found.name, b"")) for job in jobs]
-        self.assembly.expect(directory, kept, len(subdirectories) + len(jobs))
+        self.assembly.expect(segment, kept, len(subdirectories) + len(jobs))
         self.tally.add(figures)
         return subdirectories, jobs
 
@@ -279,30 +311,31 @@ class _Run:
         watched = self.source.watched
         return not watched or directory.folder.startswith(watched + b"/")
 
-    def _scan(self, directory: Directory) -> list[Found] | None:
-        """List a directory; None: it cannot be listed now, and is tried again later."""
+    def _scan(self, directory: Directory) -> Scan | None:
         try:
             return scan(directory.path, directory.folder, self.source.exclusion, self._problem)
         except OSError as error:
-            if directory.parent is None:
+            if directory.within is None:
                 raise unreadable(directory.path, error) from error
+            nothing = Scan(directory.path, self._problem, [])
             if isinstance(error, FileNotFoundError):
-                return []
+                return nothing
             if self.postponed.take_directory(directory):
                 return None
             self._problem(directory.path, error)
-            return []
+            return nothing
 
     def _open_subdirectory(
-        self, directory: Directory, found: Found, previous: Entry | None
+        self, segment: Segment, found: Found, previous: Entry | None
     ) -> list[Directory]:
+        directory = segment.directory
         path = directory.path + b"/" + found.name
         try:
             entry = self._describe_directory(path, found.name, found.status, previous)
         except OSError as error:
             self._leave_out(directory, path, previous, error)
             return []
-        return [Directory(entry, path, previous=previous, parent=directory)]
+        return [Directory(entry, path, previous=previous, within=segment)]
 
     def _take_other(
         self, directory: Directory, found: Found, previous: Entry | None
@@ -342,7 +375,8 @@ class _Run:
             told_bytes += size_bytes
             self.monitor.advance(size_bytes=size_bytes)
 
-        path = job.directory.path + b"/" + job.found.name
+        directory = job.segment.directory
+        path = directory.path + b"/" + job.found.name
         entry: Entry | None = None
         try:
             entry, stored = self.files.archive(path, job.found.name, find_previous, tell)
@@ -351,7 +385,7 @@ class _Run:
             if not isinstance(error, FileNotFoundError) and self.postponed.take_file(job):
                 return
             self.tally.add(Statistics(raw_delta_bytes=job.stored_bytes))
-            self._leave_out(job.directory, path, job.previous, error)
+            self._leave_out(directory, path, job.previous, error)
         else:
             all_bytes = job.stored_bytes + stored.new_bytes
             if entry.unsteady and self.postponed.take_file(job._replace(stored_bytes=all_bytes)):
@@ -359,7 +393,7 @@ class _Run:
                 return
             self.monitor.advance(files=1, size_bytes=stored.size_bytes - told_bytes)
             self._count_file(job, entry, stored._replace(new_bytes=all_bytes))
-        self.assembly.finish(job.directory, entry, changed=True)
+        self.assembly.finish(job.segment, entry, changed=True)
 
     def _count_file(self, job: FileJob, entry: Entry, stored: StoredContent) -> None:
         previous = job.previous
@@ -378,12 +412,13 @@ class _Run:
             figures.changed_file_bytes = size_bytes
             figures.changed_delta_bytes = stored.new_bytes
         self.tally.add(figures)
-        if self._watches(job.directory):
+        directory = job.segment.directory
+        if self._watches(directory):
             self.signs.stored(entry, stored, previous, job.suffix, self.repository.writer)
         if entry.extents:
             self.repository.cache.add_kin(entry)
         if entry.unsteady:
-            path = job.directory.path + b"/" + entry.name
+            path = directory.path + b"/" + entry.name
             self._problem(path, OSError("it changed while it was read"))
 
     # -- figures -----------------------------------------------------------------------------

@@ -330,14 +330,27 @@ class Checker:
                 elif any(self._is_lost(piece.blob) for piece in entry.pieces()):
                     self._suffers(stored, child)
 
-    def _listing(self, stored: StoredSnapshot, path: bytes, entry: Entry) -> list[Entry]:
+    def _listing(self, stored: StoredSnapshot, path: bytes, entry: Entry) -> Iterator[Entry]:
+        """Yield what a directory has, part by part; of one that is damaged what is left of it."""
+        whole = True
+        after = b""
+        for blob in entry.subtree:
+            part = self._part(blob, after)
+            if part:
+                after = part[-1].name
+                yield from part
+            elif part is None:
+                if whole:
+                    self._suffers(stored, path + b"/")
+                whole = False
+
+    def _part(self, blob: bytes, after: bytes) -> list[Entry] | None:
         # The local cache may still have a listing that the repository has lost: no comfort to
         # whoever loses this host.
-        if not any(self._is_lost(blob) for blob in entry.subtree):
+        if not self._is_lost(blob):
             with suppress(DamagedError, ObjectMissingError):
-                return tree.decode(self._repository.reader.load_all(entry.subtree))
-        self._suffers(stored, path + b"/")
-        return []
+                return tree.decode_part(self._repository.reader.load(blob), after=after)
+        return None
 
     def _is_lost(self, blob: bytes) -> bool:
         places = self._repository.cache.locations(blob)

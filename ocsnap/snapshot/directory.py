@@ -7,7 +7,7 @@ directory above, so nobody ever waits at the end of a directory.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -29,10 +29,16 @@ class Directory:
         path: its absolute path.
         folder: its path below the root, empty or with a slash at its end.
         previous: its entry in the parent snapshot.
-        parent: the directory that it lies in; None for the root.
+        within: the segment of the directory that it lies in; None for the root.
+        changed: whether its listing is another than before.
+        names: about how many names are in it.
+        listed: what came of each of its segments.
+        open: how many of them are not finished.
     """
 
-    __slots__ = ("changed", "entries", "entry", "folder", "open", "parent", "path", "previous")
+    __slots__ = (
+        *("changed", "entry", "folder", "listed", "names", "open", "path", "previous", "within"),
+    )
 
     def __init__(
         self,
@@ -40,17 +46,66 @@ class Directory:
         path: bytes,
         *,
         previous: Entry | None,
-        parent: Directory | None = None,
+        within: Segment | None = None,
     ) -> None:
-        """Begin with no entries and one open part: the scan of the directory itself."""
+        """Begin with no segment."""
         self.entry = entry
         self.path = path
-        self.folder: bytes = parent.folder + entry.name + b"/" if parent is not None else b""
+        self.folder: bytes = (
+            within.directory.folder + entry.name + b"/" if within is not None else b""
+        )
         self.previous = previous
-        self.parent = parent
+        self.within = within
+        self.changed = previous is None
+        self.names = 0
+        self.listed: list[Listed | None] = []
+        self.open = 0
+
+    def segments(self, count: int, names: int) -> list[Segment]:
+        """Begin the segments.
+
+        Args:
+            count: how many; only a directory of very many names has more than one.
+            names: how many names there are.
+        """
+        self.names = names
+        self.open = count
+        self.listed = [None] * count
+        return [Segment(self, number) for number in range(count)]
+
+
+class Listed(NamedTuple):
+    """The listing of a directory, or of a segment of one, that is stored.
+
+    Attributes:
+        subtree: its blobs.
+        entries: how many entries are in it and below it.
+        size_bytes: sum of their sizes.
+    """
+
+    subtree: tuple[bytes, ...]
+    entries: int
+    size_bytes: int
+
+
+class Segment:
+    """Names of a directory that follow one another.
+
+    Attributes:
+        directory: the directory.
+        number: which of its segments this is.
+        entries: those that are finished.
+        open: how many are not, and one for the scan of the segment itself.
+    """
+
+    __slots__ = ("directory", "entries", "number", "open")
+
+    def __init__(self, directory: Directory, number: int) -> None:
+        """Begin with no entries."""
+        self.directory = directory
+        self.number = number
         self.entries: list[Entry] = []
         self.open = 1
-        self.changed = previous is None
 
 
 class Assembly:
@@ -58,63 +113,122 @@ class Assembly:
 
     Attributes:
         root: the entry of the root, once everything is finished.
+        watched: the entry in the root that has the watched name, once there is one.
     """
 
-    def __init__(self, writer: BlobWriter) -> None:
+    def __init__(self, writer: BlobWriter, watched: bytes = b"") -> None:
         """Store listings with `writer`."""
         self._writer = writer
+        self._watched = watched
         self._lock = threading.Lock()
         self.root: Entry | None = None
+        self.watched: Entry | None = None
 
-    def expect(self, directory: Directory, kept: Iterable[Entry], parts: int) -> None:
+    def expect(self, segment: Segment, kept: Iterable[Entry], parts: int) -> None:
         """Note what a scan found.
 
         Args:
-            directory: the directory that was scanned.
+            segment: what was scanned.
             kept: entries that are complete.
             parts: how many further ones will be finished later.
         """
         with self._lock:
-            directory.entries += kept
-            directory.open += parts
+            segment.entries += kept
+            segment.open += parts
 
     def finish(
-        self, directory: Directory, entry: Entry | None = None, *, changed: bool = False
+        self, segment: Segment, entry: Entry | None = None, *, changed: bool = False
     ) -> None:
         """Note that one more part of a directory is done, and store every listing that is complete.
 
         Args:
-            directory: the directory.
+            segment: what of the directory it belongs to.
             entry: the entry of the part; None for the scan, and for a file that is left out.
             changed: whether the directory's listing is another than before.
         """
-        present: Directory | None = directory
+        present: Segment | None = segment
         while present is not None:
+            directory = present.directory
             with self._lock:
                 if entry is not None:
                     present.entries.append(entry)
-                present.changed = present.changed or changed
+                directory.changed = directory.changed or changed
                 present.open -= 1
                 if present.open:
                     return
-            entry = self._store(present)
-            changed = entry is not present.previous
-            if present.parent is None:
+            finished = self._store(present)
+            if finished is None:
+                return
+            entry = finished
+            changed = entry is not directory.previous
+            present = directory.within
+            if present is None:
                 self.root = entry
-            present = present.parent
 
-    def _store(self, directory: Directory) -> Entry:
+    def _store(self, segment: Segment) -> Entry | None:
+        """Store a segment; return the directory's entry if it was the last one."""
+        directory, entries = segment.directory, segment.entries
+        segment.entries = []
+        if directory.within is None and self._watched:
+            found = (entry for entry in entries if entry.name == self._watched)
+            self.watched = next(found, self.watched)
+        if len(directory.listed) == 1:
+            if directory.previous is None or directory.changed:
+                return _with(directory.entry, list_entries(entries, self._writer))
+            return _as_before(directory.entry, directory.previous)
+        listed = list_entries(entries, self._writer, among=directory.names)
+        with self._lock:
+            directory.listed[segment.number] = listed
+            directory.open -= 1
+            if directory.open:
+                return None
+        whole = _sum(each for each in directory.listed if each is not None)
+        if not whole.subtree:
+            whole = list_entries((), self._writer)
         previous = directory.previous
-        if previous is not None and not directory.changed:
-            if previous is directory.entry:
-                return previous
-            return msgspec.structs.replace(
-                directory.entry,
-                subtree=previous.subtree,
-                entries=previous.entries,
-                size_bytes=previous.size_bytes,
-            )
-        return store_listing(directory.entry, directory.entries, self._writer)
+        if previous is not None and not directory.changed and previous.subtree == whole.subtree:
+            return _as_before(directory.entry, previous)
+        return _with(directory.entry, whole)
+
+
+def _sum(listed: Iterable[Listed]) -> Listed:
+    pieces = [*listed]
+    return Listed(
+        tuple(blob for piece in pieces for blob in piece.subtree),
+        sum(piece.entries for piece in pieces),
+        sum(piece.size_bytes for piece in pieces),
+    )
+
+
+def _as_before(entry: Entry, previous: Entry) -> Entry:
+    if previous is entry:
+        return previous
+    return _with(entry, Listed(previous.subtree, previous.entries, previous.size_bytes))
+
+
+def _with(entry: Entry, listed: Listed) -> Entry:
+    return msgspec.structs.replace(entry, **listed._asdict())
+
+
+def list_entries(entries: Iterable[Entry], writer: BlobWriter, *, among: int = 0) -> Listed:
+    """Store the listing of a directory, or of a segment of one.
+
+    Args:
+        entries: what is in it, in any order.
+        writer: takes the listing.
+        among: as for `tree.encode`.
+
+    Returns:
+        The listing, and the sums over all that is below.
+    """
+    listed = sorted(entries, key=_name_of)
+    if among and not listed:
+        return Listed((), 0, 0)
+    return Listed(
+        tuple(writer.save(BlobKind.META, part)[0] for part in tree.encode(listed, among=among)),
+        sum(1 + entry.entries for entry in listed),
+        sum(entry.size_bytes for entry in listed),
+    )
 
 
 def store_listing(directory: Entry, entries: Iterable[Entry], writer: BlobWriter) -> Entry:
@@ -128,14 +242,7 @@ def store_listing(directory: Entry, entries: Iterable[Entry], writer: BlobWriter
     Returns:
         The directory's entry with its listing, and with the sums over all that is below.
     """
-    listed = sorted(entries, key=_name_of)
-    parts = tuple(writer.save(BlobKind.META, part)[0] for part in tree.encode(listed))
-    return msgspec.structs.replace(
-        directory,
-        subtree=parts,
-        entries=sum(1 + entry.entries for entry in listed),
-        size_bytes=sum(entry.size_bytes for entry in listed),
-    )
+    return _with(directory, list_entries(entries, writer))
 
 
 def _name_of(entry: Entry) -> bytes:

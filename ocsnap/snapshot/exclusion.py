@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _WILD: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 _MEMBERS: Final = r"(?:\][^\]]*|[^\]]+)"
@@ -64,18 +64,34 @@ class Exclusion:
             folder: the folder it lies in, relative to the root; empty or with a slash at its end.
             name: the name.
         """
-        if self._paths and folder + name in self._paths:
-            return True
-        if self._kept and self._is_kept(folder + name + b"/"):
-            return False
-        if self._names is not None and self._names.fullmatch(_text(name)):
-            return True
-        if self._whole is None:
-            return False
-        return bool(self._whole.fullmatch(_text(self._below + folder + name)))
+        return self.within(folder)(name)
 
-    def _is_kept(self, path: bytes) -> bool:
-        return any(path.startswith(kept) or kept.startswith(path) for kept in self._kept)
+    def within(self, folder: bytes) -> Callable[[bytes], bool]:
+        """Return what says of the names in one folder whether they are left out.
+
+        Args:
+            folder: relative to the root; empty or with a slash at its end.
+        """
+        length = len(folder)
+        left_out = {path[length:] for path in self._paths if path.startswith(folder)}
+        if any(folder.startswith(kept) for kept in self._kept):
+            return left_out.__contains__
+        inner = (kept[length:] for kept in self._kept if kept.startswith(folder))
+        kept_names = {rest.partition(b"/")[0] for rest in inner}
+        names, whole = self._names, self._whole
+        before = _text(self._below + folder)
+
+        def matches(name: bytes) -> bool:
+            if name in left_out:
+                return True
+            if name in kept_names:
+                return False
+            text = name.decode("utf-8", "surrogateescape")
+            if names is not None and names.fullmatch(text):
+                return True
+            return whole is not None and bool(whole.fullmatch(before + text))
+
+        return matches if names is not None or whole is not None else left_out.__contains__
 
 
 def _digest(patterns: list[str], below: bytes, paths: list[bytes]) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ocsnap.repository.tree import Entry
-    from ocsnap.snapshot.directory import Directory
+    from ocsnap.snapshot.directory import Directory, Segment
     from ocsnap.snapshot.scanner import Found
 
 _FILES_PER_BATCH: Final = 32
@@ -21,14 +21,14 @@ class FileJob(NamedTuple):
     """A file to read.
 
     Attributes:
-        directory: where it lies.
+        segment: where it lies.
         found: its name, and what it looked like when the directory was listed.
         previous: its entry in the parent snapshot.
         suffix: what its name ends in, where that is news; see `signs`.
         stored_bytes: what an earlier attempt has stored of it.
     """
 
-    directory: Directory
+    segment: Segment
     found: Found
     previous: Entry | None
     suffix: bytes = b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,25 +40,14 @@ class Predecessor:
     trusted: frozenset[bytes]
     doubtful: bool
 
-    def listing(self, directory: Directory) -> dict[bytes, Entry]:
-        """Return what a directory held, by name; nothing, where that is lost."""
-        if directory.previous is None:
-            return {}
-        subtree = directory.previous.subtree
-        try:
-            listed = tree.decode(self.repository.reader.load_all(subtree))
-        except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
-            self.monitor.note(f"{os.fsdecode(directory.path)} is read anew: {error.message}")
-            directory.changed = True
-            return {}
-        if self.doubtful and not all(self.repository.cache.has(blob) for blob in subtree):
-            directory.changed = True
-        return {entry.name: entry for entry in listed}
+    def listing(self, directory: Directory) -> FormerListing:
+        """Return what a directory held; nothing of what is lost."""
+        return FormerListing(self, directory)
 
     def trusts(self, directory: Directory, found: Found, previous: Entry) -> bool:
         """Return whether a folder can be taken over: one written to past ownCloud is looked at."""
         return (
-            directory.parent is None
+            directory.within is None
             and not self.doubtful
             and found.name in self.trusted
             and stat.S_ISDIR(found.status.st_mode)
@@ -75,3 +65,59 @@ class Predecessor:
         if status.st_size < SHORTEST_SIGNED_BYTES:
             return None
         return self.repository.cache.kin(status.st_size, status.st_mtime_ns)
+
+
+class FormerListing:
+    """What a directory held in the parent snapshot, read in order and part by part."""
+
+    def __init__(self, predecessor: Predecessor, directory: Directory) -> None:
+        """Begin before the first name; see `Predecessor.listing`."""
+        self._predecessor = predecessor
+        self._directory = directory
+        self._blobs = directory.previous.subtree if directory.previous is not None else ()
+        self._next = 0
+        self._after = b""
+        self._part: list[Entry] = []
+
+    def take(self, last: bytes | None) -> dict[bytes, Entry]:
+        """Take the names up to one.
+
+        Args:
+            last: the last name that is wanted; None: all that are left.
+
+        Returns:
+            The entries by name.
+        """
+        taken: dict[bytes, Entry] = {}
+        while self._part or self._next < len(self._blobs):
+            part = self._part or self._load()
+            self._part = []
+            if last is not None and part and part[-1].name > last:
+                end = bisect_right(part, last, key=_name_of)
+                self._part = part[end:]
+                part = part[:end]
+            taken.update((entry.name, entry) for entry in part)
+            if self._part:
+                break
+        return taken
+
+    def _load(self) -> list[Entry]:
+        repository, directory = self._predecessor.repository, self._directory
+        blob = self._blobs[self._next]
+        self._next += 1
+        if self._predecessor.doubtful and not repository.cache.has(blob):
+            directory.changed = True
+        try:
+            part = tree.decode_part(repository.reader.load(blob), after=self._after)
+        except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
+            path = os.fsdecode(directory.path)
+            self._predecessor.monitor.note(f"{path} is read anew: {error.message}")
+            directory.changed = True
+            return []
+        if part:
+            self._after = part[-1].name
+        return part
+
+
+def _name_of(entry: Entry) -> bytes:
+    return entry.name

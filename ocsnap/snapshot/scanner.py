@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ocsnap.repository.tree import Entry
+from ocsnap.repository.tree import Entry, ends_part
 from ocsnap.snapshot.reach import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ocsnap.snapshot.exclusion import Exclusion
 
 RACY_NS: Final = 20_000_000
@@ -21,6 +21,17 @@ of the file system's clock (4 to 10 ms on Linux, `CONFIG_HZ`) and look the same.
 
 _XATTRS_LEFT_OUT: Final = (b"security.selinux",)
 _NO_XATTRS: Final = (errno.ENOTSUP, errno.ENOSYS)
+
+
+MOST_FOUND: Final = 8192
+"""So many names are looked at in one go; in longer directories memory would grow with them, as the
+answer to one lstat takes 800 bytes."""
+
+SEGMENT_NAMES: Final = 4096
+"""A segment of a longer directory has at least so many names, but for the last."""
+
+_LONGEST_SEGMENT: Final = 4 * SEGMENT_NAMES
+"""Chance ends segments long before."""
 
 
 class Found(NamedTuple):
@@ -35,12 +46,68 @@ class Found(NamedTuple):
     status: os.stat_result
 
 
-def scan(
-    path: bytes,
-    folder: bytes,
-    exclusion: Exclusion,
-    failed: Callable[[bytes, OSError], None],
-) -> list[Found]:
+Failed = Callable[[bytes, OSError], None]
+
+
+class Scan:
+    """What lies in a directory, sorted by name: all at once, or segment by segment.
+
+    Attributes:
+        names: how many names there are.
+        left: how many segments were not taken yet.
+    """
+
+    def __init__(self, path: bytes, failed: Failed, found: list[Found]) -> None:
+        """Begin with a directory of one segment.
+
+        Args:
+            path: its absolute path.
+            failed: as for `scan`.
+            found: what is there, sorted by name.
+        """
+        self._path = path
+        self._failed = failed
+        self._found = found
+        self._more: list[bytes] = []
+        self._ends: list[int] = []
+        self._start = 0
+        self.names = len(found)
+        self.left = 1
+
+    @classmethod
+    def of_many(cls, path: bytes, failed: Failed, names: list[bytes]) -> Scan:
+        """Return one of many names, of which each is looked at when its segment is taken.
+
+        Args:
+            path: as for the constructor.
+            failed: as for the constructor.
+            names: all names, sorted.
+        """
+        scan = cls(path, failed, [])
+        scan._more = names
+        scan._ends = _ends(names)
+        scan.names = len(names)
+        scan.left = len(scan._ends)
+        return scan
+
+    def take(self) -> tuple[list[Found], bytes | None]:
+        """Return the next segment.
+
+        Returns:
+            What is there now, sorted by name; and the last name that belongs to it, None: it is the
+            last segment.
+        """
+        self.left -= 1
+        if not self._more:
+            found, self._found = self._found, []
+            return found, None
+        start, end = self._start, self._ends[-1 - self.left]
+        self._start = end
+        found = _look(self._path, self._more[start:end], self._failed)
+        return found, self._more[end - 1] if self.left else None
+
+
+def scan(path: bytes, folder: bytes, exclusion: Exclusion, failed: Failed) -> Scan:
     """List a directory.
 
     Args:
@@ -50,28 +117,66 @@ def scan(
         failed: told of names that cannot be looked at; those that vanished are left out.
 
     Returns:
-        What is there, sorted by name.
+        What is there.
 
     Raises:
         OSError: the directory itself cannot be read.
     """
-    found = []
+    found: list[Found] = []
+    leaves_out = exclusion.within(folder)
     with Reach(path) as near, os.scandir(near) as listing:
         for item in listing:
-            if exclusion.matches(folder, item.name):
+            name = item.name
+            if leaves_out(name):
                 continue
             try:
-                found.append(Found(item.name, item.stat(follow_symlinks=False)))
+                found.append(Found(name, item.stat(follow_symlinks=False)))
             except FileNotFoundError:
                 continue
             except OSError as error:
-                failed(path + b"/" + item.name, error)
-    found.sort(key=_name_of)
+                failed(path + b"/" + name, error)
+            if len(found) > MOST_FOUND:
+                names = [each.name for each in found]
+                del found
+                names += [item.name for item in listing if not leaves_out(item.name)]
+                names.sort()
+                return Scan.of_many(path, failed, names)
+    found.sort(key=_NAME_OF)
+    return Scan(path, failed, found)
+
+
+_NAME_OF: Final = itemgetter(0)
+
+
+def _ends(names: list[bytes]) -> list[int]:
+    """Return where segments end: where listings are cut anyway, so that the parts are the same."""
+    ends, start = [], 0
+    while len(names) - start > SEGMENT_NAMES:
+        places = range(start + SEGMENT_NAMES, min(start + _LONGEST_SEGMENT, len(names)))
+        cuts = (place for place in places if ends_part(names[place - 1], among=len(names)))
+        start = next(cuts, places.stop)
+        ends.append(start)
+    if start < len(names):
+        ends.append(len(names))
+    return ends
+
+
+def _look(path: bytes, names: list[bytes], failed: Failed) -> list[Found]:
+    found: list[Found] = []
+    try:
+        with Reach(path) as near:
+            for name in names:
+                try:
+                    found.append(Found(name, os.lstat(near + b"/" + name)))
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    failed(path + b"/" + name, error)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        failed(path, error)
     return found
-
-
-def _name_of(found: Found) -> bytes:
-    return found.name
 
 
 def is_unchanged(entry: Entry, status: os.stat_result) -> bool:
@@ -84,7 +189,15 @@ def is_unchanged(entry: Entry, status: os.stat_result) -> bool:
         entry: the entry of the parent snapshot.
         status: what lstat says now.
     """
-    return is_same(entry, status) and entry.size_bytes == status.st_size and not entry.unsteady
+    # Asked of every file in every run, so one call, not two.
+    return (
+        entry.ctime_ns == status.st_ctime_ns
+        and entry.inode == status.st_ino
+        and entry.mtime_ns == status.st_mtime_ns
+        and entry.mode == status.st_mode
+        and entry.size_bytes == status.st_size
+        and not entry.unsteady
+    )
 
 
 def is_same(entry: Entry, status: os.stat_result) -> bool:

@@ -18,7 +18,7 @@ from tests.snapshot.likeness import differences, portrait
 from tests.snapshot.test_moving_files import archive, before_opening, listing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.servers.disks import FailingDisk
@@ -155,10 +155,10 @@ def test_a_folder_that_cannot_be_listed_is_tried_once_more(
     left = [OSError(5, "Input/output error")] * times
 
     class Refusing(Exclusion):
-        def matches(self, folder: bytes, name: bytes) -> bool:
+        def within(self, folder: bytes) -> Callable[[bytes], bool]:
             if folder == b"below/" and left:
                 raise left.pop()
-            return super().matches(folder, name)
+            return super().within(folder)
 
     monitor = SilentMonitor()
     with studio.workshop.opened() as repository:

@@ -263,10 +263,15 @@ def test_names_that_vanish_before_anybody_looks_at_them(studio: Studio, folder: 
     remove = {b"file": (folder / "file").unlink}
 
     class Meddler(Exclusion):
-        def matches(self, folder: bytes, name: bytes) -> bool:
-            if name in remove:
-                remove.pop(name)()
-            return super().matches(folder, name)
+        def within(self, folder: bytes) -> Callable[[bytes], bool]:
+            leaves_out = super().within(folder)
+
+            def meddle(name: bytes) -> bool:
+                if name in remove:
+                    remove.pop(name)()
+                return leaves_out(name)
+
+            return meddle
 
     class MeddlingClock(LaterClock):
         def now(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,7 +15,7 @@ from ocsnap.snapshot.reuse import Likeness, likeness
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root
@@ -171,25 +172,22 @@ class Estimator:
         waiting = [(root, present)]
         while waiting:
             directory, here = waiting.pop()
-            children = self._children(directory)
             names = _names(here)
-            # What another root brings is not missing in this one.
-            names -= {child.name for child in children}
-            if here is not None:
-                tally.delete_files += sum(here + b"/" + name not in inner for name in names)
-            for child in children:
+            for child in self._children(directory):
+                names.discard(child.name)
                 tally.files += 1
                 path = None if here is None else here + b"/" + child.name
                 if child.is_directory:
                     waiting.append((child, path))
                 elif child.is_file:
                     self._count(tally, child, path)
+            if here is not None:
+                # What another root brings is not missing in this one.
+                tally.delete_files += sum(here + b"/" + name not in inner for name in names)
 
-    def _children(self, directory: Entry) -> list[Entry]:
-        try:
-            return tree.decode(self._repository.reader.load_all(directory.subtree))
-        except (DamagedError, ObjectMissingError):
-            return []  # the restore names it
+    def _children(self, directory: Entry) -> Iterator[Entry]:
+        with suppress(DamagedError, ObjectMissingError):  # the restore names it
+            yield from tree.read(directory.subtree, self._repository.reader.load)
 
     def _count(self, tally: _Tally, entry: Entry, path: bytes | None) -> None:
         like = likeness(entry, path, checksum=self._checksum)
