@@ -14,7 +14,11 @@ from ocsnap.snapshot.delta import SHORTEST_SIGNED_BYTES
 from ocsnap.snapshot.scanner import is_same, is_unchanged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocsnap.errors import OcsnapError
     from ocsnap.monitor import Monitor
+    from ocsnap.repository.blob import Buffer
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.content import ContentStore
@@ -42,7 +46,18 @@ class Predecessor:
 
     def listing(self, directory: Directory) -> FormerListing:
         """Return what a directory held; nothing of what is lost."""
-        return FormerListing(self, directory)
+
+        def load(blob: bytes) -> bytes:
+            if self.doubtful and not self.repository.cache.has(blob):
+                directory.changed = True
+            return self.repository.reader.load(blob)
+
+        def lost(error: OcsnapError) -> None:
+            self.monitor.note(f"{os.fsdecode(directory.path)} is read anew: {error.message}")
+            directory.changed = True
+
+        subtree = directory.previous.subtree if directory.previous is not None else ()
+        return FormerListing(subtree, load, lost)
 
     def trusts(self, directory: Directory, found: Found, previous: Entry) -> bool:
         """Return whether a folder can be taken over: one written to past ownCloud is looked at."""
@@ -68,13 +83,24 @@ class Predecessor:
 
 
 class FormerListing:
-    """What a directory held in the parent snapshot, read in order and part by part."""
+    """What a directory held in an earlier snapshot, read in order and part by part."""
 
-    def __init__(self, predecessor: Predecessor, directory: Directory) -> None:
-        """Begin before the first name; see `Predecessor.listing`."""
-        self._predecessor = predecessor
-        self._directory = directory
-        self._blobs = directory.previous.subtree if directory.previous is not None else ()
+    def __init__(
+        self,
+        subtree: Sequence[bytes],
+        load: Callable[[bytes], Buffer],
+        lost: Callable[[OcsnapError], None],
+    ) -> None:
+        """Begin before the first name.
+
+        Args:
+            subtree: the blobs of its listing.
+            load: returns a blob.
+            lost: is told why a part cannot be read; its names are left out.
+        """
+        self._subtree = subtree
+        self._load = load
+        self._lost = lost
         self._next = 0
         self._after = b""
         self._part: list[Entry] = []
@@ -89,8 +115,8 @@ class FormerListing:
             The entries by name.
         """
         taken: dict[bytes, Entry] = {}
-        while self._part or self._next < len(self._blobs):
-            part = self._part or self._load()
+        while self._part or self._next < len(self._subtree):
+            part = self._part or self._read()
             self._part = []
             if last is not None and part and part[-1].name > last:
                 end = bisect_right(part, last, key=_name_of)
@@ -101,18 +127,13 @@ class FormerListing:
                 break
         return taken
 
-    def _load(self) -> list[Entry]:
-        repository, directory = self._predecessor.repository, self._directory
-        blob = self._blobs[self._next]
+    def _read(self) -> list[Entry]:
+        blob = self._subtree[self._next]
         self._next += 1
-        if self._predecessor.doubtful and not repository.cache.has(blob):
-            directory.changed = True
         try:
-            part = tree.decode_part(repository.reader.load(blob), after=self._after)
+            part = tree.decode_part(self._load(blob), after=self._after)
         except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
-            path = os.fsdecode(directory.path)
-            self._predecessor.monitor.note(f"{path} is read anew: {error.message}")
-            directory.changed = True
+            self._lost(error)
             return []
         if part:
             self._after = part[-1].name

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
 from ocsnap.monitor import Problem
-from ocsnap.repository import tree
 from ocsnap.snapshot.archiver import unreadable
-from ocsnap.snapshot.scanner import is_same, is_unchanged, scan
+from ocsnap.snapshot.predecessor import FormerListing
+from ocsnap.snapshot.scanner import Scan, is_same, is_unchanged, scan
 
 if TYPE_CHECKING:
+    from ocsnap.errors import OcsnapError
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root
@@ -72,6 +72,14 @@ class _Step(NamedTuple):
     before: Entry | None
 
 
+class _Walking(NamedTuple):
+    """A directory of which a part is still to be looked at."""
+
+    step: _Step
+    scan: Scan
+    former: FormerListing
+
+
 class Surveyor:
     """Walks folders as an archiver does, one after the other; writes nothing anywhere."""
 
@@ -98,19 +106,31 @@ class Surveyor:
         Raises:
             LocalIOError: the folder itself cannot be read.
         """
-        waiting = [_Step(source.path, b"", previous.entry if previous else None)]
+        waiting: list[_Step | _Walking] = [
+            _Step(source.path, b"", previous.entry if previous else None)
+        ]
         while waiting:
-            step = waiting.pop()
-            try:
-                names = scan(step.path, step.folder, source.exclusion, self._leave_out)
-            except OSError as error:
-                if not step.folder:
-                    raise unreadable(step.path, error) from error
-                if not isinstance(error, FileNotFoundError):
-                    self._leave_out(step.path, error)
-                names = []
-            trusted = frozenset() if step.folder else source.trusted
-            waiting += self._compare(step, names, trusted)
+            walking = self._open(waiting.pop(), source)
+            scanned, last = walking.scan.take()
+            if walking.scan.left:
+                waiting.append(walking)
+            trusted = frozenset() if walking.step.folder else source.trusted
+            old = walking.former.take(last)
+            waiting += self._compare(walking.step, scanned, old, trusted)
+
+    def _open(self, waiting: _Step | _Walking, source: Source) -> _Walking:
+        """List a directory."""
+        if isinstance(waiting, _Walking):
+            return waiting
+        try:
+            found = scan(waiting.path, waiting.folder, source.exclusion, self._leave_out)
+        except OSError as error:
+            if not waiting.folder:
+                raise unreadable(waiting.path, error) from error
+            if not isinstance(error, FileNotFoundError):
+                self._leave_out(waiting.path, error)
+            found = Scan(waiting.path, self._leave_out, [])
+        return _Walking(waiting, found, self._former(waiting.before))
 
     def lose(self, entry: Entry) -> None:
         """Count an entry of the parent, with all below it, that is gone."""
@@ -125,7 +145,7 @@ class Surveyor:
         while waiting:
             entry = waiting.pop()
             if entry.is_directory:
-                waiting += self._listing(entry)
+                waiting += self._former(entry).take(None).values()
             elif entry.is_file:
                 sign = _Sign(entry.inode, entry.size_bytes, entry.mtime_ns)
                 if sign in came:
@@ -133,11 +153,12 @@ class Surveyor:
                     self._found.moved_bytes += sign.size_bytes
         return self._found
 
-    def _compare(self, step: _Step, names: list[Found], trusted: frozenset[bytes]) -> list[_Step]:
-        """Count a directory's names; the folders in it are left to be looked at."""
+    def _compare(
+        self, step: _Step, names: list[Found], old: dict[bytes, Entry], trusted: frozenset[bytes]
+    ) -> list[_Step]:
+        """Count names of a directory; the folders among them are left to be looked at."""
         found = self._found
         self._monitor.advance(files=len(names))
-        old = {} if step.before is None else {e.name: e for e in self._listing(step.before)}
         folders = []
         for name, status in names:
             previous = old.pop(name, None)
@@ -171,15 +192,16 @@ class Surveyor:
             found.changed_files += 1
             found.changed_file_bytes += size_bytes
 
-    def _listing(self, directory: Entry) -> list[Entry]:
-        """Return what a directory of the parent held; nothing, where that is lost."""
-        if self._repository is None:
-            return []
-        try:
-            return tree.decode(self._repository.reader.load_all(directory.subtree))
-        except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
-            self._monitor.note(f"{os.fsdecode(directory.name)} will be read anew: {error.message}")
-            return []
+    def _former(self, directory: Entry | None) -> FormerListing:
+        """Return what a directory of the parent held; nothing of what is lost."""
+
+        def lost(error: OcsnapError) -> None:
+            name = os.fsdecode(directory.name) if directory is not None else ""
+            self._monitor.note(f"{name} will be read anew: {error.message}")
+
+        if self._repository is None or directory is None:
+            return FormerListing((), bytes, lost)
+        return FormerListing(directory.subtree, self._repository.reader.load, lost)
 
     def _leave_out(self, path: bytes, error: OSError) -> None:
         self._found.errors += 1

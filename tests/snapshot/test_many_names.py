@@ -12,12 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocsnap.errors import DamagedError
+from ocsnap.monitor import SilentMonitor
 from ocsnap.repository import tree
 from ocsnap.repository.reader import BlobReader
+from ocsnap.repository.snapshot import RootKind
 from ocsnap.repository.tree import Entry
 from ocsnap.snapshot import scanner
+from ocsnap.snapshot.archiver import Source
 from ocsnap.snapshot.exclusion import Exclusion
 from ocsnap.snapshot.scanner import scan
+from ocsnap.snapshot.surveyor import Surveyor
 from ocsnap.storage.memory import MemoryStorage
 from ocsnap.units import MIB
 from tests.repository.workshop import Workshop
@@ -92,6 +96,26 @@ def test_what_is_stored_is_the_same(
         assert backup.entry.subtree == whole.entry.subtree
         assert backup.statistics == whole.statistics
         change(crowd)
+
+
+def test_what_is_foreseen_is_the_same(
+    studio: Studio, folder: Path, crowd: Path, monkeypatch: pytest.MonkeyPatch
+):
+    root = studio.backup(folder).stored.snapshot.roots[0]
+    change(crowd)
+    source = Source(RootKind.DATA, "data", os.fsencode(folder), Exclusion([]))
+    found = []
+    for most in (50, 100_000):
+        monkeypatch.setattr(scanner, "MOST_FOUND", most)
+        monkeypatch.setattr(scanner, "SEGMENT_NAMES", 20)
+        with studio.synchronised() as repository:
+            surveyor = Surveyor(repository, monitor=SilentMonitor())
+            surveyor.walk(source, root)
+            found.append(surveyor.finish())
+    assert found[0] == found[1]
+    assert found[0].new_files > 10
+    assert found[0].deleted_files > 10
+    assert found[0].errors == 0
 
 
 @pytest.mark.usefixtures("small_segments")
