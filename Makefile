@@ -170,7 +170,7 @@ clean: ## Remove all that these targets made, but no Debian package
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The two stages of the virtual environment; each is made anew when its pins change.
-$(VENV)/runtime: requirements.txt requirements-build.txt pyproject.toml setup.py $(wildcard ocsnap/librsync/*_build.py ocsnap/librsync/*.c)
+$(VENV)/runtime: requirements.txt requirements-build.txt pyproject.toml setup.py $(wildcard ocsnap/*/*_build.py ocsnap/*/*.c ocsnap/*/*/*_build.py ocsnap/*/*/*.c)
 	@tools/make-venv $(VENV)
 	@echo "==> Python packages: installing requirements.txt and ocsnap into $(VENV)"
 	@$(PIP) install --quiet --require-hashes --requirement requirements.txt --requirement requirements-build.txt

@@ -163,6 +163,7 @@ def database_settings(instance: Instance, overrides: DatabaseConfig) -> Database
         table_prefix=instance.table_prefix,
         allow_old_tls=overrides.allow_old_tls,
         tls_ca=instance.db_ca_file,
+        sessions=overrides.sessions,
     )
 
 

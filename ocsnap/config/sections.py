@@ -41,6 +41,7 @@ class DatabaseConfig(Section, frozen=True, kw_only=True):
         password_file: file whose first line is the password.
         name: name of the database; for sqlite the path of the file.
         allow_old_tls: accept TLS 1.0 from a server that knows nothing better (MySQL 5.5).
+        sessions: how many connections read or load at once; not for sqlite.
     """
 
     kind: Literal["mysql", "sqlite3"] | None = None
@@ -51,6 +52,7 @@ class DatabaseConfig(Section, frozen=True, kw_only=True):
     password_file: Path | None = None
     name: Text | None = None
     allow_old_tls: bool = False
+    sessions: Annotated[int, msgspec.Meta(ge=1, le=16)] = 2
 
 
 class RepositoryConfig(Section, frozen=True, kw_only=True):

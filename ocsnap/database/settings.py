@@ -24,6 +24,7 @@ class DatabaseSettings:
         allow_old_tls: accept TLS 1.0 and its ciphers (MySQL 5.5 knows nothing better).
         tls_ca: certificates that the server's must be signed by; None: TLS without proof of who
             answers, as MySQL's own clients do.
+        sessions: how many sessions read, or load, at once.
     """
 
     kind: Literal["mysql", "sqlite3"]
@@ -36,3 +37,4 @@ class DatabaseSettings:
     table_prefix: str = "oc_"
     allow_old_tls: bool = False
     tls_ca: Path | None = None
+    sessions: int = 1

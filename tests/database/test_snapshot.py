@@ -156,7 +156,7 @@ def test_an_empty_table_made_anew_is_looked_at_again(server: DatabaseServer) -> 
     server.run(database, "CREATE TABLE t (id INT) ENGINE=InnoDB")
     settings = server.settings(database)
     with closing(Session(settings, database=database)) as session:
-        assert [table.name for table in open_snapshot(session, settings)] == ["t"]
+        assert [table.name for table in open_snapshot(session, settings).tables] == ["t"]
         assert session.texts("SELECT COUNT(*) FROM t") == [("0",)]
         server.run(database, "INSERT INTO t VALUES (1)")
         assert session.texts("SELECT COUNT(*) FROM t") == [("0",)]

@@ -109,6 +109,26 @@ def _column(name: str, kind: str, octets: int) -> Column:
     return Column(name, form, _LONGEST_BYTES.get(form, 0))
 
 
+def select_separately(columns: Sequence[Column]) -> Selection:
+    """Plan the SELECT for some columns whose values are all formatted here.
+
+    Args:
+        columns: the columns, in the table's order.
+
+    Returns:
+        The expressions, one for each column; only what must be seen through the server's eyes, such
+        as the index of an ENUM's member, is written by it.
+    """
+    if not columns:
+        return Selection(("''",), (None,))
+    written = {Form.FLOAT, Form.BITS, Form.ENUM}
+    expressions = [
+        _formatted(column) if column.form in written else quoted(column.name) for column in columns
+    ]
+    raw = [None if column.form in written else column.form for column in columns]
+    return Selection(tuple(expressions), tuple(raw))
+
+
 def select(columns: Sequence[Column], *, longest_bytes: int) -> Selection:
     """Plan the SELECT for some columns.
 

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ocsnap.database.database import MANIFEST, DumpStream, Manifest, TableRecord
 from ocsnap.database.mysql import script
-from ocsnap.database.mysql.columns import read_columns, select
 from ocsnap.database.mysql.failures import explained
+from ocsnap.database.mysql.formatter import new_formatter, size_bytes
 from ocsnap.database.mysql.names import quoted, table_stream
 from ocsnap.database.mysql.programs import ProgramKind, statements
-from ocsnap.database.mysql.rows import Tally, in_pieces, inserts, row_texts
-from ocsnap.database.mysql.schema import (
-    END_OF_STATEMENT,
-    read_create_table,
-    read_order,
-    read_tables,
-)
+from ocsnap.database.mysql.read_ahead import ReadAhead
+from ocsnap.database.mysql.rows import Tally, in_pieces
+from ocsnap.database.mysql.schema import read_create_table, read_tables
+from ocsnap.database.mysql.table_plan import Planner, TablePlan
 from ocsnap.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from ocsnap.database.database import ServerInfo, TableInfo
-    from ocsnap.database.mysql.columns import Column
+    from ocsnap.database.database import ServerInfo
+    from ocsnap.database.mysql.formatter import Rows
     from ocsnap.database.mysql.programs import Program
-    from ocsnap.database.mysql.schema import TableOrder
     from ocsnap.database.mysql.session import Session
 
 # Zero dates load in no stricter mode, and 0 must stay 0 in AUTO_INCREMENT columns.
@@ -50,6 +49,7 @@ class MysqlDump:
         programs: list[Program],
         *,
         structure_only: frozenset[str],
+        readers: Sequence[Session] = (),
     ) -> None:
         """Keep what to dump.
 
@@ -58,6 +58,7 @@ class MysqlDump:
             info: what was found when it was opened.
             programs: the views, routines, triggers and events at that time.
             structure_only: tables whose rows are left out.
+            readers: further sessions with the same snapshot, which read ahead.
         """
         self.info = info
         self.transactional = all(
@@ -66,6 +67,9 @@ class MysqlDump:
         self._session = session
         self._programs = programs
         self._structure_only = structure_only
+        self._readers = readers
+        self._formatter = new_formatter()
+        self._ahead: ReadAhead[Rows] | None = None
         self._records: list[TableRecord] = []
         self._checks_constraints = bool(
             session.rows("SHOW VARIABLES LIKE 'check\\_constraint\\_checks'")
@@ -74,10 +78,23 @@ class MysqlDump:
     def streams(self) -> Iterator[DumpStream]:
         """Return the streams; see `Dump.streams`."""
         self._records = []
-        for number, table in enumerate(self.info.tables):
-            yield DumpStream(table_stream(table.name), table.estimate_bytes, self._table(table))
+        planner = Planner(
+            self._session,
+            self._formatter,
+            longest_bytes=self.info.max_allowed_packet_bytes,
+            in_ranges=bool(self._readers),
+        )
+        plans = [
+            planner.plan(table, left_out=table.name in self._structure_only)
+            for table in self.info.tables
+        ]
+        self._begin_reading(plans)
+        for number, plan in enumerate(plans):
+            table = plan.table
+            yield DumpStream(table_stream(table.name), table.estimate_bytes, self._table(plan))
             if len(self._records) != number + 1:
                 raise DatabaseError(f"The table {table.name!r} was not read to its end.")
+        self.close()
         others: dict[str, tuple[str, ...]] = {}
         for kind in ProgramKind:
             programs = [program for program in self._programs if program.kind is kind]
@@ -89,16 +106,37 @@ class MysqlDump:
         manifest = Manifest(info=self.info, tables=tuple(self._records), others=others).encode()
         yield DumpStream(MANIFEST, len(manifest), in_pieces(manifest))
 
-    def _table(self, table: TableInfo) -> Iterator[bytes]:
+    def close(self) -> None:
+        """End what reads ahead."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
+
+    def _begin_reading(self, plans: list[TablePlan]) -> None:
+        self.close()
+        if self._readers:
+            selects = [sql for plan in plans for sql in plan.selects]
+            tasks = [partial(self._formatter.read, sql=sql) for sql in selects]
+            self._ahead = ReadAhead(self._readers, tasks, size=size_bytes)
+        self._numbers = iter(range(sum(len(plan.selects) for plan in plans)))
+
+    def _read(self, plan: TablePlan) -> Iterator[Rows]:
+        for sql in plan.selects:
+            if self._ahead is None:
+                yield from self._formatter.read(self._session, sql)
+            else:
+                yield from self._ahead.results(next(self._numbers))
+
+    def _table(self, plan: TablePlan) -> Iterator[bytes]:
         tally = Tally()
         size = 0
+        table = plan.table
         with explained(f"dumping the table {table.name!r}"):
-            columns = read_columns(self._session, table.name)
-            head = _insert_head(table, columns)
-            for chunk in self._table_script(table, columns, head, tally):
+            for chunk in self._table_script(plan, tally):
                 size += len(chunk)
                 yield chunk
         longest = tally.largest_row_bytes
+        around = len(plan.head) + _AROUND_A_ROW_BYTES
         self._records.append(
             TableRecord(
                 name=table.name,
@@ -106,54 +144,45 @@ class MysqlDump:
                 rows=tally.rows,
                 checksum=tally.checksum,
                 size_bytes=size,
-                largest_row_bytes=longest + len(head) + _AROUND_A_ROW_BYTES if longest else 0,
+                largest_row_bytes=longest + around if longest else 0,
             )
         )
 
-    def _table_script(
-        self, table: TableInfo, columns: list[Column], head: bytes, tally: Tally
-    ) -> Iterator[bytes]:
-        order = read_order(self._session, table)
-        left_out = table.name in self._structure_only
+    def _table_script(self, plan: TablePlan, tally: Tally) -> Iterator[bytes]:
+        name = plan.table.name
         off, on = self._constraint_checks()
         yield b"".join(
             [
                 script.comment("ocsnap database dump, format 1"),
-                script.comment(f"table: {table.name}"),
-                script.comment(f"rows: {_order_in_words(order, left_out=left_out)}"),
+                script.comment(f"table: {name}"),
+                script.comment(f"rows: {_order_in_words(plan)}"),
                 script.opening(LOAD_MODE, extra=off),
-                script.framed(f"DROP TABLE IF EXISTS {quoted(table.name)}".encode()),
-                script.framed(read_create_table(self._session, table.name)),
+                script.framed(f"DROP TABLE IF EXISTS {quoted(name)}".encode()),
+                script.framed(read_create_table(self._session, name)),
                 b"SET NAMES binary;\n",
             ]
         )
-        if not left_out:
-            yield from self._rows(table, columns, order, head, tally)
+        if not plan.left_out:
+            with self._counting(plan) as counted:
+                rows = self._read(plan)
+                yield from self._formatter.inserts(rows, plan.selection, plan.head, tally)
+                _check_count(name, counted(), tally)
         yield script.closing(f"{tally.rows} rows, checksum {tally.checksum}", extra=on)
 
-    def _rows(
-        self,
-        table: TableInfo,
-        columns: list[Column],
-        order: TableOrder,
-        head: bytes,
-        tally: Tally,
-    ) -> Iterator[bytes]:
-        selection = select(columns, longest_bytes=self.info.max_allowed_packet_bytes)
-        listed = ", ".join(
-            f"{expression} AS c{number}" for number, expression in enumerate(selection.expressions)
-        )
-        index = " FORCE INDEX (PRIMARY)" if order.clustered else ""
-        by = ", ".join(quoted(column) for column in order.key)
-        sql = f"SELECT SQL_NO_CACHE {listed} FROM {quoted(table.name)}{index}"
-        packets = self._session.packets(f"{sql} ORDER BY {by}" if by else sql)
-        yield from inserts(row_texts(packets, selection), head, tally)
-        counted = self._session.texts(f"SELECT COUNT(*) FROM {quoted(table.name)}")[0][0]
-        if int(counted) != tally.rows:
-            raise DatabaseError(
-                f"The table {table.name!r} has {counted} rows, but {tally.rows} were dumped.",
-                hint="Was it changed meanwhile? Tables that are not InnoDB need maintenance mode.",
-            )
+    @contextmanager
+    def _counting(self, plan: TablePlan) -> Iterator[Callable[[], int]]:
+        """Give what tells how many rows the server counts: meanwhile, if the table is large."""
+
+        def count() -> int:
+            sql = f"SELECT COUNT(*) FROM {quoted(plan.table.name)}"
+            return int(self._session.texts(sql)[0][0])
+
+        # In a table that knows no snapshots only a count at the end finds rows that were added.
+        if len(plan.selects) > 1 and plan.table.transactional:
+            with ThreadPoolExecutor(1) as beside:
+                yield beside.submit(count).result
+        else:
+            yield count
 
     def _constraint_checks(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         # Rows older than a CHECK may violate it, and were valid where they come from.
@@ -170,18 +199,18 @@ class MysqlDump:
             raise DatabaseError(f"Tables vanished while they were dumped: {', '.join(gone)}.")
 
 
-def _insert_head(table: TableInfo, columns: list[Column]) -> bytes:
-    listed = ", ".join(quoted(column.name) for column in columns)
-    head = f"INSERT INTO {quoted(table.name)} ({listed}) VALUES"
-    if END_OF_STATEMENT in head:
-        raise DatabaseError(f"The table {table.name!r} has a column that ocsnap cannot dump.")
-    return head.encode()
+def _check_count(table: str, counted: int, tally: Tally) -> None:
+    if counted != tally.rows:
+        raise DatabaseError(
+            f"The table {table!r} has {counted} rows, but {tally.rows} were dumped.",
+            hint="Was it changed meanwhile? Tables that are not InnoDB need maintenance mode.",
+        )
 
 
-def _order_in_words(order: TableOrder, *, left_out: bool) -> str:
-    if left_out:
+def _order_in_words(plan: TablePlan) -> str:
+    if plan.left_out:
         return "left out on purpose, this table means nothing to a restored server"
-    if order.key:
+    if plan.order.key:
         return "in the order of the primary key"
     return "no primary key, in the order of the server"
 

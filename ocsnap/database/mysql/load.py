@@ -10,12 +10,12 @@ from pymysql.constants import ER
 
 from ocsnap.database.database import LoadReport, read_manifest
 from ocsnap.database.mysql import swap
-from ocsnap.database.mysql.columns import read_columns, select
+from ocsnap.database.mysql.columns import read_columns
 from ocsnap.database.mysql.failures import code_of, explained
+from ocsnap.database.mysql.formatter import new_formatter
 from ocsnap.database.mysql.names import quoted, stamp
 from ocsnap.database.mysql.place import choose, prepared, remove_loaded
 from ocsnap.database.mysql.programs import ProgramKind, drop, read_programs
-from ocsnap.database.mysql.rows import count, row_texts
 from ocsnap.database.mysql.schema import read_info, read_tables
 from ocsnap.database.mysql.script import ScriptReader
 from ocsnap.database.mysql.session import Session
@@ -221,10 +221,11 @@ class _Loader:
     def _compare_table(self, table: TableRecord, longest_bytes: int, *, same_server: bool) -> None:
         with explained(f"comparing the table {table.name!r}"):
             columns = read_columns(self._session, table.name)
-            selection = select(columns, longest_bytes=longest_bytes)
+            formatter = new_formatter()
+            selection = formatter.select(columns, longest_bytes=longest_bytes)
             listed = ", ".join(f"{e} AS c{n}" for n, e in enumerate(selection.expressions))
-            packets = self._session.packets(f"SELECT {listed} FROM {quoted(table.name)}")
-            tally = count(row_texts(packets, selection))
+            rows = formatter.read(self._session, f"SELECT {listed} FROM {quoted(table.name)}")
+            tally = formatter.count(rows, selection)
         if tally.rows != table.rows:
             raise DatabaseError(
                 f"Of the table {table.name!r} {tally.rows} rows were loaded, not {table.rows}."

@@ -27,7 +27,7 @@ MEAN_SHIFT = 15
 # Some content never ends its INSERT; MySQL 5.5 takes statements of 1 MiB at most by default.
 LONGEST_INSERT_BYTES = 768 * 1024
 
-_CHECKSUM_MASK = (1 << 64) - 1
+CHECKSUM_MASK = (1 << 64) - 1
 
 
 @dataclass
@@ -82,7 +82,7 @@ def _single(block: list[bytes]) -> list[bytes]:
         elif first == 0xFD:
             text = packet[4:]
         else:
-            text = _field(packet, 0)[0] or _refuse_null()
+            text = _field(packet, 0)[0] or refuse_null()
         if b"\n" in text or b"\r" in text:
             text = _on_one_line(text)
         append(text)
@@ -95,9 +95,11 @@ def _joined(packet: bytes, raw: tuple[Form | None, ...]) -> bytes:
     for form in raw:
         value, position = _field(packet, position)
         if form is None:
-            parts.append(_on_one_line(_refuse_null() if value is None else value))
+            parts.append(_on_one_line(refuse_null() if value is None else value))
         elif value is None:
             parts.append(b"NULL")
+        elif form is Form.NUMBER:
+            parts.append(_on_one_line(value))
         elif form is Form.UNICODE:
             parts.append(b"_utf8mb4'" + escaped(value) + b"'")
         else:
@@ -105,7 +107,12 @@ def _joined(packet: bytes, raw: tuple[Form | None, ...]) -> bytes:
     return b"(" + b",".join(parts) + b")"
 
 
-def _refuse_null() -> bytes:
+def refuse_null() -> bytes:
+    """Refuse a row that the server should have written as SQL.
+
+    Raises:
+        DatabaseError: always.
+    """
     raise DatabaseError("The database server could not format a row: it exceeds its limits.")
 
 
@@ -160,7 +167,7 @@ def inserts(texts: Iterable[list[bytes]], head: bytes, tally: Tally) -> Iterator
                 yield from in_pieces(b"".join(lines))
                 lines, size = [], 0
         tally.rows += len(block)
-    tally.checksum = checksum & _CHECKSUM_MASK
+    tally.checksum = checksum & CHECKSUM_MASK
     tally.largest_row_bytes = longest
     if is_open:
         lines.append(b";\n")
@@ -174,7 +181,7 @@ def count(texts: Iterable[list[bytes]]) -> Tally:
         tally.rows += len(block)
         tally.checksum += sum(map(crc32, block))
         tally.largest_row_bytes = max(tally.largest_row_bytes, max(map(len, block), default=0))
-    tally.checksum &= _CHECKSUM_MASK
+    tally.checksum &= CHECKSUM_MASK
     return tally
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -86,15 +86,24 @@ class MysqlDatabase:
     @contextmanager
     def freeze(self) -> Iterator[Dump]:
         """Hold a consistent snapshot while the context lasts; see `Database.freeze`."""
-        session = Session(self._settings, database=self._settings.name)
-        try:
-            with explained("opening a consistent snapshot"):
-                tables = open_snapshot(session, self._settings)
-                info = read_info(session, self._settings.name)
-                programs = read_programs(session)
-                notes = (*info.notes, *program_notes(session, programs))
-                info = msgspec.structs.replace(info, tables=tables, notes=notes)
-                dump = MysqlDump(session, info, programs, structure_only=self._structure_only)
+        with ExitStack() as opened, explained("opening a consistent snapshot"):
+            session = Session(self._settings, database=self._settings.name)
+            opened.callback(session.close)
+            snapshot = open_snapshot(session, self._settings)
+            for reader in snapshot.readers:
+                opened.callback(reader.close)
+            info = read_info(session, self._settings.name)
+            programs = read_programs(session)
+            notes = (*info.notes, *program_notes(session, programs))
+            info = msgspec.structs.replace(info, tables=snapshot.tables, notes=notes)
+            dump = MysqlDump(
+                session,
+                info,
+                programs,
+                structure_only=self._structure_only,
+                readers=snapshot.readers,
+            )
+            closing = opened.pop_all()
+        with closing:
+            closing.callback(dump.close)
             yield dump
-        finally:
-            session.close()

@@ -7,7 +7,10 @@ format the rows (see `columns.py`) this is faster than the server's own dump too
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import socket
+from contextlib import suppress
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pymysql
 
@@ -16,11 +19,12 @@ from ocsnap.database.mysql.failures import code_of, explained
 from ocsnap.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ocsnap.database.settings import DatabaseSettings
 
 Row = tuple[bytes | None, ...]
+Rows = TypeVar("Rows")
 
 # Client/server protocol: three bytes of length, one of sequence; a packet of the greatest length
 # goes on in the next one; 0xfe and less than nine bytes end the rows; 0xff is an error.
@@ -58,6 +62,40 @@ STEADY: Mapping[str, str] = {
     "show_old_temporals": "0",
     "information_schema_stats_expiry": "0",
 }
+
+
+class Following(Enum):
+    """What comes after the packets that are whole; the values are those of `formatter.c`."""
+
+    MORE = 0
+    LAST = 1
+    REFUSED = 2
+    GOES_ON = 3
+    NO_ROW = 4
+
+
+class Whole(NamedTuple):
+    """How far packets are whole.
+
+    Attributes:
+        size_bytes: so far.
+        following: what comes there.
+    """
+
+    size_bytes: int
+    following: Following
+
+
+class Block(NamedTuple):
+    """Rows as they came off the connection.
+
+    Attributes:
+        data: whole packets with their headers, or one row without.
+        framed: which of the two.
+    """
+
+    data: bytes
+    framed: bool
 
 
 class Session:
@@ -138,6 +176,21 @@ class Session:
         Raises:
             pymysql.err.MySQLError: the server refuses, or fails in the middle.
         """
+        return self._stream(sql, _split)
+
+    def blocks(self, sql: str, whole: Callable[[bytearray, int], Whole]) -> Iterator[Block]:
+        """Run a SELECT and return its rows as they come off the connection; see `packets`.
+
+        Args:
+            sql: the statement.
+            whole: finds the end of the packets that are whole in so many bytes.
+
+        Raises:
+            pymysql.err.MySQLError: the server refuses, or fails in the middle.
+        """
+        return self._stream(sql, lambda source: _blocks(source, whole))
+
+    def _stream(self, sql: str, read: Callable[[Any], Iterator[Rows]]) -> Iterator[Rows]:
         self._refuse_while_streaming()
         connection = self._connection
         connection.query(sql, unbuffered=True)
@@ -147,16 +200,54 @@ class Session:
         result.connection = None
         self._streaming = True
         try:
-            yield from _split(connection._rfile)  # noqa: SLF001 - see the module's text
+            yield from read(connection._rfile)  # noqa: SLF001 - see the module's text
         except OSError as error:
             raise pymysql.err.OperationalError(
                 pymysql.constants.CR.CR_SERVER_LOST, f"Lost connection during query: {error}"
             ) from error
         self._streaming = False
 
+    def abort(self) -> None:
+        """End the connection from another thread: whatever waits for the server there fails."""
+        channel = self._connection._sock  # noqa: SLF001 - see the module's text
+        if channel is not None:
+            with suppress(OSError):
+                channel.shutdown(socket.SHUT_RDWR)
+
     def _refuse_while_streaming(self) -> None:
         if self._streaming:
             raise DatabaseError("The rows of a table were not read to their end.")
+
+
+def _blocks(
+    source: Any,  # noqa: ANN401 - PyMySQL's buffered socket
+    whole: Callable[[bytearray, int], Whole],
+) -> Iterator[Block]:
+    buffer = bytearray(2 * BLOCK_BYTES)
+    filled = 0
+    while True:
+        # Not readinto1, which waits for more where a small result is at hand already.
+        data = source.read1(len(buffer) - filled)
+        if not data:
+            raise _lost()
+        buffer[filled : filled + len(data)] = data
+        filled += len(data)
+        end, following = whole(buffer, filled)
+        if end:
+            yield Block(bytes(memoryview(buffer)[:end]), framed=True)
+            buffer[: filled - end] = buffer[end:filled]
+            filled -= end
+        if following is Following.LAST:
+            return
+        if following is Following.REFUSED:
+            pymysql.err.raise_mysql_exception(bytes(buffer[HEADER_BYTES:filled]))
+        if following is Following.GOES_ON:
+            begun = bytes(buffer[HEADER_BYTES:filled])
+            yield Block(_long_packet(begun, LONGEST_PACKET, source), framed=False)
+            filled = 0
+        elif filled == len(buffer):
+            # No packet is longer, so what goes on in the next one is never read too far.
+            buffer += bytes(min(filled, LONGEST_PACKET + HEADER_BYTES - filled))
 
 
 def _split(source: Any) -> Iterator[list[bytes]]:  # noqa: ANN401 - PyMySQL's buffered socket

@@ -8,6 +8,7 @@ end of the transaction (MySQL 5.5.3 and later); what changed just before is look
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pymysql
@@ -15,6 +16,7 @@ from pymysql.constants import ER
 
 from ocsnap.database.mysql.failures import DEFINITION_CHANGED, code_of
 from ocsnap.database.mysql.names import quoted
+from ocsnap.database.mysql.same_state import begin_together, close, open_readers
 from ocsnap.database.mysql.schema import read_tables
 from ocsnap.database.mysql.session import Session
 from ocsnap.errors import DatabaseError
@@ -29,39 +31,67 @@ ATTEMPTS = 10
 PAUSE_SECONDS = 0.1
 
 
-def open_snapshot(session: Session, settings: DatabaseSettings) -> tuple[TableInfo, ...]:
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot that sessions hold until their transaction or they themselves end.
+
+    Attributes:
+        tables: the tables that it covers.
+        readers: sessions that have it too, for reading at once; none: only the first one has.
+    """
+
+    tables: tuple[TableInfo, ...]
+    readers: tuple[Session, ...] = ()
+
+
+def open_snapshot(session: Session, settings: DatabaseSettings) -> Snapshot:
     """Open a snapshot that covers every table of the session's database.
 
     Args:
-        session: the session to hold it; it does so until its transaction or it itself ends.
-        settings: how to reach the database, for a second look at tables that seem empty.
+        session: the session to hold it, and the definitions of all tables.
+        settings: how to reach the database, for further sessions with the same snapshot, and for a
+            second look at tables that seem empty.
 
     Returns:
-        The tables.
+        The tables, and the further sessions.
 
     Raises:
         DatabaseError: tables are being altered all the time.
         pymysql.err.MySQLError: the server refuses.
     """
-    for _ in range(ATTEMPTS):
-        begin(session)
-        tables = read_tables(session)
-        try:
-            empty = pin(session, tables)
-        except pymysql.err.MySQLError as error:
-            if code_of(error) not in {DEFINITION_CHANGED, ER.NO_SUCH_TABLE}:
-                raise
-        else:
-            names = [table.name for table in read_tables(session)]
-            same = names == [table.name for table in tables]
-            if same and not filled_meanwhile(settings, empty):
-                return tables
-        session.execute("ROLLBACK")
-        session.rows(f"SELECT SLEEP({PAUSE_SECONDS})")
+    readers = open_readers(settings)
+    try:
+        for _ in range(ATTEMPTS):
+            together = begin_together(session, readers, begin)
+            tables = _pinned(session, settings)
+            if tables is not None:
+                if not together:
+                    close(readers)
+                return Snapshot(tables, readers if together else ())
+            session.execute("ROLLBACK")
+            session.rows(f"SELECT SLEEP({PAUSE_SECONDS})")
+    except BaseException:
+        close(readers)
+        raise
+    close(readers)
     raise DatabaseError(
         "Tables of the database are being altered all the time: no consistent snapshot can be had.",
         hint="Is an upgrade or another restore running?",
     )
+
+
+def _pinned(session: Session, settings: DatabaseSettings) -> tuple[TableInfo, ...] | None:
+    """Pin all tables and return them; None where some were altered meanwhile."""
+    tables = read_tables(session)
+    try:
+        empty = pin(session, tables)
+    except pymysql.err.MySQLError as error:
+        if code_of(error) not in {DEFINITION_CHANGED, ER.NO_SUCH_TABLE}:
+            raise
+        return None
+    names = [table.name for table in read_tables(session)]
+    same = names == [table.name for table in tables]
+    return tables if same and not filled_meanwhile(settings, empty) else None
 
 
 def begin(session: Session) -> None:

@@ -1,0 +1,108 @@
+"""Several sessions whose snapshots are of the same state, proven without holding anybody up.
+
+Between the begin of two snapshots somebody could write, even in the window: a program other than
+ownCloud. InnoDB tells a count that grows whenever a transaction that has changed something ends.
+Where it is the same before the first snapshot and after the last one, none has ended in between,
+and all see the same. One that was counted before, but was not yet seen to have ended, would
+escape: so nobody else's statement may be at work right after the first look.
+
+Locks would prove it too, but LOCK TABLES and FLUSH TABLES WITH READ LOCK can make another's
+transaction fail, wait for long statements, and need privileges that ownCloud's account lacks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pymysql
+
+from ocsnap.database.mysql.session import Session
+from ocsnap.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocsnap.database.settings import DatabaseSettings
+
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.02
+
+# Numbers that transactions get when they begin to write and when they end.
+_MARIADB_COUNT = "Innodb\\_max\\_trx\\_id"
+# Writes to the log's buffer, of which each end is one (MySQL 5.5 to 8.4; of no use in MariaDB).
+_MYSQL_COUNT = "Innodb\\_log\\_write\\_requests"
+
+# Writes that come from other servers are no statements that are counted as running here.
+_OTHER_WRITERS = ("wsrep_on", "slave_running", "replica_running")
+
+
+def open_readers(settings: DatabaseSettings) -> tuple[Session, ...]:
+    """Return as many sessions as the settings want; none where the server has not so many.
+
+    Args:
+        settings: how to reach the database; `sessions` of 1 wants none.
+    """
+    readers: list[Session] = []
+    if settings.sessions > 1:
+        try:
+            for _ in range(settings.sessions):
+                readers.append(Session(settings, database=settings.name))  # noqa: PERF401 - closed if one fails
+        except (DatabaseError, pymysql.err.MySQLError):
+            # Most likely max_connections: one session alone can dump everything.
+            close(readers)
+            return ()
+    return tuple(readers)
+
+
+def close(readers: Sequence[Session]) -> None:
+    """Close sessions."""
+    for session in readers:
+        session.close()
+
+
+def begin_together(
+    session: Session, readers: Sequence[Session], begin: Callable[[Session], None]
+) -> bool:
+    """Open the snapshots of a session and of some readers.
+
+    Args:
+        session: gets a snapshot in any case.
+        readers: further sessions.
+        begin: opens the snapshot of one.
+
+    Returns:
+        Whether the readers' snapshots are proven to be of the same state.
+
+    Raises:
+        pymysql.err.MySQLError: the server refuses.
+    """
+    if readers and not _has_other_writers(session):
+        for _ in range(ATTEMPTS):
+            before = _ended(session)
+            if before and _is_alone(session):
+                for each in (session, *readers):
+                    begin(each)
+                if _ended(session) == before:
+                    return True
+            session.rows(f"SELECT SLEEP({PAUSE_SECONDS})")
+    begin(session)
+    return False
+
+
+def _ended(session: Session) -> int:
+    """Return what grows when a transaction ends; 0 where the server does not tell."""
+    version = session.texts("SELECT VERSION()")[0][0]
+    name = _MARIADB_COUNT if "MariaDB" in version else _MYSQL_COUNT
+    rows = session.texts(f"SHOW GLOBAL STATUS LIKE '{name}'")
+    return int(rows[0][1]) if rows else 0
+
+
+def _is_alone(session: Session) -> bool:
+    rows = session.texts("SHOW GLOBAL STATUS LIKE 'Threads\\_running'")
+    return rows == [("Threads_running", "1")]
+
+
+def _has_other_writers(session: Session) -> bool:
+    rows = session.texts("SHOW GLOBAL VARIABLES LIKE 'wsrep\\_on'")
+    rows += session.texts("SHOW GLOBAL STATUS WHERE Variable_name LIKE '%\\_running'")
+    return any(name.lower() in _OTHER_WRITERS and value == "ON" for name, value in rows)
