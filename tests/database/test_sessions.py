@@ -20,7 +20,7 @@ from ocsnap.database.mysql.schema import TableOrder, read_order, read_tables
 from ocsnap.database.mysql.session import Session
 from ocsnap.database.mysql.snapshot import begin, open_snapshot
 from ocsnap.errors import DatabaseError
-from tests.database.dumps import opened, read, take
+from tests.database.dumps import load, opened, read, take
 
 if TYPE_CHECKING:
     from ocsnap.database.settings import DatabaseSettings
@@ -266,7 +266,7 @@ def test_a_killed_session_fails_the_dump(server: DatabaseServer, database: str) 
             server.run(None, f"KILL {number}")
         with pytest.raises(DatabaseError):
             read(frozen)
-    assert not _reading_threads()
+    assert not _threads("read-")
 
 
 def test_nothing_goes_on_after_a_dump_that_was_given_up(
@@ -277,8 +277,43 @@ def test_nothing_goes_on_after_a_dump_that_was_given_up(
         chunks = next(frozen.streams()).chunks
         next(chunks)
         assert server.run(None, connections)[0][0] == SESSIONS + 1
-    assert not _reading_threads()
+    assert not _threads("read-")
 
 
-def _reading_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("read-")]
+def _threads(start: str) -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith(start)]
+
+
+def test_they_load_the_same(server: DatabaseServer, database: str) -> None:
+    dump = take(_settings(server, database))
+    copy = f"{database}_copy"
+    report = load(server.settings(copy, sessions=SESSIONS), dump)
+    assert report.rows == 2000 * len(TABLES)
+    assert _content(take(server.settings(copy))) == _content(dump)
+    # Nobody loads in place, and what stood there is kept.
+    again = load(server.settings(copy, sessions=SESSIONS), dump)
+    assert again.kept is not None
+    assert not _threads("load-")
+    server.run(None, f"DROP DATABASE {copy}", f"DROP DATABASE {again.kept}")
+
+
+@pytest.mark.parametrize(
+    ("table", "damage", "instead"),
+    [
+        ("gaps", b"INSERT INTO `gaps`", b"INSERT INTO `nowhere`"),
+        ("negative", b",\n(-999,", b",\n(-1000,"),
+        ("one_far_away", b"-- completed", b"-- cut"),
+    ],
+)
+def test_a_failure_in_one_session_leaves_nothing(
+    server: DatabaseServer, database: str, table: str, damage: bytes, instead: bytes
+) -> None:
+    dump = take(_settings(server, database))
+    name = f"tables/{table}.sql"
+    assert damage in dump[name]
+    dump[name] = dump[name].replace(damage, instead, 1)
+    copy = f"{database}_copy"
+    with pytest.raises(DatabaseError, match=f"loading the table '{table}'|breaks off"):
+        load(server.settings(copy, sessions=SESSIONS), dump)
+    assert server.databases(copy) == []
+    assert not _threads("load-")

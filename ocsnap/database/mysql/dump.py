@@ -84,10 +84,11 @@ class MysqlDump:
             longest_bytes=self.info.max_allowed_packet_bytes,
             in_ranges=bool(self._readers),
         )
-        plans = [
-            planner.plan(table, left_out=table.name in self._structure_only)
-            for table in self.info.tables
-        ]
+        plans = []
+        for table in self.info.tables:
+            with explained(f"dumping the table {table.name!r}"):
+                left_out = table.name in self._structure_only
+                plans.append(planner.plan(table, left_out=left_out))
         self._begin_reading(plans)
         for number, plan in enumerate(plans):
             table = plan.table

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
-
-import pymysql
-from pymysql.constants import ER
 
 from ocsnap.database.database import LoadReport, read_manifest
 from ocsnap.database.mysql import swap
-from ocsnap.database.mysql.columns import read_columns
-from ocsnap.database.mysql.failures import code_of, explained
-from ocsnap.database.mysql.formatter import new_formatter
+from ocsnap.database.mysql.comparison import Comparison
+from ocsnap.database.mysql.failures import explained
 from ocsnap.database.mysql.names import quoted, stamp
 from ocsnap.database.mysql.place import choose, prepared, remove_loaded
 from ocsnap.database.mysql.programs import ProgramKind, drop, read_programs
-from ocsnap.database.mysql.schema import read_info, read_tables
-from ocsnap.database.mysql.script import ScriptReader
+from ocsnap.database.mysql.row_loader import LOADING, RowLoader
+from ocsnap.database.mysql.script_loader import ScriptLoader
 from ocsnap.database.mysql.session import Session
 from ocsnap.errors import DatabaseError
-from ocsnap.monitor import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ocsnap.clock import Clock
-    from ocsnap.database.database import DumpReader, Manifest, TableRecord
+    from ocsnap.database.database import DumpReader, Manifest
     from ocsnap.database.mysql.place import Place
     from ocsnap.database.settings import DatabaseSettings
     from ocsnap.monitor import Monitor
 
 # What a statement has beside its text in a packet, generously.
 _AROUND_A_STATEMENT_BYTES = 1024
-
-# NOT NULL timestamps without a default mean what they say, as SHOW CREATE TABLE writes them.
-_LOADING = {"explicit_defaults_for_timestamp": "1", "sql_generate_invisible_primary_key": "0"}
 
 
 def load(
@@ -88,10 +80,13 @@ def stage(
     with _session(settings) as session, explained("loading the dump"):
         limit = _check_packet(session, manifest)
         with prepared(session, settings, place, manifest.info, monitor):
-            session.settle(_LOADING)
+            session.settle(LOADING)
             loader = _Loader(session, reader, manifest, limit, monitor)
-            loader.load_tables()
-            loader.compare()
+            with _further_sessions(settings, place.loaded) as sessions:
+                loader.load_tables(sessions)
+                for further in sessions:
+                    further.prepare()
+                Comparison(session, sessions, manifest, monitor).compare()
             loader.load_programs()
     return LoadReport(
         database=place.target,
@@ -122,7 +117,7 @@ def put_in_place(
     manifest = _manifest(reader)
     with _session(settings) as session, explained("swapping the loaded database in"):
         limit = _check_packet(session, manifest)
-        session.settle(_LOADING)
+        session.settle(LOADING)
         loader = _Loader(session, reader, manifest, limit, monitor)
         session.execute(f"USE {quoted(place.loaded)}")
         drop(session, read_programs(session))
@@ -164,6 +159,37 @@ def _check_packet(session: Session, manifest: Manifest) -> int:
     return limit
 
 
+@contextmanager
+def _row_loader(sessions: Sequence[Session]) -> Iterator[RowLoader | None]:
+    """Load rows by some sessions, if there are any, until the context ends."""
+    if not sessions:
+        yield None
+        return
+    rows = RowLoader(sessions)
+    try:
+        yield rows
+        rows.wait()
+    finally:
+        rows.close()
+
+
+@contextmanager
+def _further_sessions(settings: DatabaseSettings, database: str) -> Iterator[list[Session]]:
+    """Open sessions that use a database; none where the settings or the server want just one."""
+    with ExitStack() as opened:
+        sessions = []
+        try:
+            for _ in range(settings.sessions if settings.sessions > 1 else 0):
+                session = Session(settings, database=database)
+                opened.callback(session.close)
+                sessions.append(session)
+        except DatabaseError:
+            # Most likely max_connections: one session alone can load everything.
+            opened.close()
+            sessions = []
+        yield sessions
+
+
 class _Loader:
     """Loads into the session's database."""
 
@@ -182,91 +208,25 @@ class _Loader:
         self._monitor = monitor
         self.size_bytes = 0
 
-    def load_tables(self) -> None:
+    def load_tables(self, sessions: Sequence[Session]) -> None:
         total = sum(table.size_bytes for table in self._manifest.tables)
         self._monitor.step("Loading the database", total_bytes=total)
-        for table in self._manifest.tables:
-            self._monitor.at(table.name)
-            with explained(f"loading the table {table.name!r}"):
-                size = self._run(table.stream)
-            self.size_bytes += size
-            self._monitor.advance(files=1)
+        tables = {table.name: table for table in self._manifest.info.tables}
+        with _row_loader(sessions) as rows:
+            scripts = self._scripts(rows)
+            for table in self._manifest.tables:
+                self._monitor.at(table.name)
+                with explained(f"loading the table {table.name!r}"):
+                    self.size_bytes += scripts.run_table(tables[table.name], table.stream)
+                self._monitor.advance(files=1)
 
     def load_programs(self) -> None:
         """Make views, routines, triggers and events, in the session's database as it is now."""
         for kind in ProgramKind:
             if kind.value in self._manifest.others:
                 with explained(f"loading {kind.value}"):
-                    self._run(kind.value)
+                    self._scripts().run(kind.value)
                 self._session.prepare()
 
-    def compare(self) -> None:
-        """See that all tables, rows and values came in.
-
-        Raises:
-            DatabaseError: something is missing, or differs though the server is the same.
-        """
-        self._session.prepare()
-        present = [table.name for table in read_tables(self._session)]
-        wanted = [table.name for table in self._manifest.tables]
-        if sorted(present) != sorted(wanted):
-            differing = ", ".join(sorted(set(present) ^ set(wanted)))
-            raise DatabaseError(f"The loaded database has not the tables of the dump: {differing}.")
-        self._monitor.step("Comparing the loaded rows")
-        info = read_info(self._session, self._manifest.info.database)
-        same_server = info.version == self._manifest.info.version
-        for table in self._manifest.tables:
-            self._compare_table(table, info.max_allowed_packet_bytes, same_server=same_server)
-
-    def _compare_table(self, table: TableRecord, longest_bytes: int, *, same_server: bool) -> None:
-        with explained(f"comparing the table {table.name!r}"):
-            columns = read_columns(self._session, table.name)
-            formatter = new_formatter()
-            selection = formatter.select(columns, longest_bytes=longest_bytes)
-            listed = ", ".join(f"{e} AS c{n}" for n, e in enumerate(selection.expressions))
-            rows = formatter.read(self._session, f"SELECT {listed} FROM {quoted(table.name)}")
-            tally = formatter.count(rows, selection)
-        if tally.rows != table.rows:
-            raise DatabaseError(
-                f"Of the table {table.name!r} {tally.rows} rows were loaded, not {table.rows}."
-            )
-        if table.checksum is None or tally.checksum == table.checksum:
-            return
-        if same_server:
-            raise DatabaseError(f"The rows of the table {table.name!r} are not those of the dump.")
-        self._monitor.problem(
-            Problem(
-                f"table {table.name}",
-                "its rows show differently on this server than on"
-                f" {self._manifest.info.version}, where they were dumped.",
-            )
-        )
-
-    def _run(self, name: str) -> int:
-        script = ScriptReader(self._reader.chunks(name), name)
-        done = 0
-        for statement in script.statements():
-            for part in self._parts(statement):
-                self._execute(part)
-            self._monitor.advance(size_bytes=script.size_bytes - done)
-            done = script.size_bytes
-        return script.size_bytes
-
-    def _execute(self, statement: bytes) -> None:
-        try:
-            self._session.execute(statement)
-        except pymysql.err.MySQLError as error:
-            # A setting that another kind of server has and this one does not, such as MariaDB's
-            # check_constraint_checks, has nothing to say here.
-            setting = statement.lstrip().startswith(b"SET ")
-            if not (setting and code_of(error) == ER.UNKNOWN_SYSTEM_VARIABLE):
-                raise
-
-    def _parts(self, statement: bytes) -> Iterator[bytes]:
-        """Cut an INSERT that is too long for the server into its rows, one a line."""
-        if len(statement) <= self._limit or not statement.startswith(b"INSERT INTO "):
-            yield statement
-            return
-        head, _, rows = statement.partition(b" VALUES\n")
-        for row in rows.split(b"\n"):
-            yield head + b" VALUES\n" + row.removesuffix(b",")
+    def _scripts(self, rows: RowLoader | None = None) -> ScriptLoader:
+        return ScriptLoader(self._session, self._reader, self._limit, self._monitor, rows)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocsnap.database.mysql.columns import read_columns
-from ocsnap.database.mysql.failures import explained
 from ocsnap.database.mysql.names import quoted
 from ocsnap.database.mysql.ranges import conditions
-from ocsnap.database.mysql.schema import END_OF_STATEMENT, read_order
+from ocsnap.database.mysql.schema import END_OF_STATEMENT, TableOrder, read_order
 from ocsnap.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from ocsnap.database.database import TableInfo
     from ocsnap.database.mysql.columns import Column, Selection
     from ocsnap.database.mysql.formatter import Formatter
-    from ocsnap.database.mysql.schema import TableOrder
     from ocsnap.database.mysql.session import Session
 
 
@@ -52,12 +50,14 @@ class Planner:
         formatter: formats the rows.
         longest_bytes: the server's max_allowed_packet.
         in_ranges: whether to cut large tables, for several sessions.
+        sorts: whether rows must come in the order of the primary key, whatever that takes.
     """
 
     session: Session
     formatter: Formatter
     longest_bytes: int
     in_ranges: bool
+    sorts: bool = True
 
     def plan(self, table: TableInfo, *, left_out: bool = False) -> TablePlan:
         """Plan how to read a table.
@@ -67,16 +67,18 @@ class Planner:
             left_out: whether its rows are not wanted.
 
         Raises:
-            DatabaseError: the server refuses, or a column's name cannot stand in a dump.
+            DatabaseError: a column's name cannot stand in a dump.
+            pymysql.err.MySQLError: the server refuses.
         """
-        with explained(f"looking at the table {table.name!r}"):
-            columns = read_columns(self.session, table.name)
-            order = read_order(self.session, table)
-            selection = self.formatter.select(columns, longest_bytes=self.longest_bytes)
-            wheres: tuple[str, ...] = () if left_out else ("",)
-            if self.in_ranges and not left_out:
-                wheres = conditions(self.session, table, order)
-            selects = tuple(_selects(table, order, selection, wheres))
+        columns = read_columns(self.session, table.name)
+        order = read_order(self.session, table)
+        selection = self.formatter.select(columns, longest_bytes=self.longest_bytes)
+        wheres: tuple[str, ...] = () if left_out else ("",)
+        if self.in_ranges and not left_out:
+            wheres = conditions(self.session, table, order)
+        if not (self.sorts or order.clustered):
+            order = TableOrder((), clustered=False)
+        selects = tuple(_selects(table, order, selection, wheres))
         return TablePlan(table, order, left_out, _insert_head(table, columns), selection, selects)
 
 
