@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from benchmarks import page_cache
-from benchmarks.figures import Figures, Goal, goals_table, medians_table
+from benchmarks.figures import Figures, Goal, goals_table, medians_table, save
 from benchmarks.process_tree import run
 from benchmarks.programs.borg import Borg
 from benchmarks.programs.duplicity import Duplicity
@@ -202,16 +202,11 @@ def main() -> None:
 
 
 def _show(figures: Figures, title: str, out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     console = Console(record=True, width=100)
     for table in (medians_table(title, figures, PROGRAMS), goals_table(figures, GOALS)):
         console.print(table)
     console.print("; ".join(_versions(figures)))
-    picture = console.export_svg(title="ocsnap beside others", clear=False)
-    # A picture in a page loads nothing, and shows well in any font of fixed width.
-    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
-    (out / "compare.svg").write_text(picture)
-    console.save_text(str(out / "compare.txt"))
+    save(console, out, "compare", title="ocsnap beside others")
 
 
 def _versions(figures: Figures) -> list[str]:

@@ -6,6 +6,7 @@ round, and the median of the ratios is told.
 
 from __future__ import annotations
 
+import re
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
+
+    from rich.console import Console
 
 
 @dataclass
@@ -108,6 +112,23 @@ def goals_table(figures: Figures, goals: Iterable[Goal]) -> Table:
                 "[green]reached[/]" if good else "[red]missed[/]",
             )
     return table
+
+
+def save(console: Console, out: Path, name: str, *, title: str) -> None:
+    """Write what a console has printed as text and as a picture.
+
+    Args:
+        console: one that records.
+        out: the folder.
+        name: the files' name, without its end.
+        title: what stands above the picture.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    picture = console.export_svg(title=title, clear=False)
+    # A picture in a page loads nothing, and shows well in any font of fixed width.
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    (out / f"{name}.svg").write_text(picture)
+    console.save_text(str(out / f"{name}.txt"))
 
 
 def _number(value: float) -> str:

@@ -29,8 +29,9 @@ PAUSE_SECONDS = 0.02
 
 # Numbers that transactions get when they begin to write and when they end.
 _MARIADB_COUNT = "Innodb\\_max\\_trx\\_id"
-# Writes to the log's buffer, of which each end is one (MySQL 5.5 to 8.4; of no use in MariaDB).
-_MYSQL_COUNT = "Innodb\\_log\\_write\\_requests"
+# Pages that are changed: each end of a transaction changes one, that of its undo log. Purging
+# changes some too, for a moment. (What is logged is counted as well, but not by each end.)
+_MYSQL_COUNT = "Innodb\\_buffer\\_pool\\_write\\_requests"
 
 # Writes that come from other servers are no statements that are counted as running here.
 _OTHER_WRITERS = ("wsrep_on", "slave_running", "replica_running")
