@@ -21,8 +21,7 @@ from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
 from ocsnap.snapshot.postponed import FileJob, Postponed, batches
 from ocsnap.snapshot.predecessor import Predecessor
-from ocsnap.snapshot.reach import Reach
-from ocsnap.snapshot.scanner import Scan, describe, is_same, scan
+from ocsnap.snapshot.scanner import Identity, Scan, Sight, describe, is_same, opened, scan
 from ocsnap.snapshot.signs import Signs, new_suffixes
 from ocsnap.snapshot.statistics import Statistics, Tally
 from ocsnap.snapshot.workers import Workers
@@ -200,13 +199,15 @@ class _Run:
         path = self.source.path
         try:
             # The folder itself may be reached through a link, as a data directory that was moved.
-            entry = self._describe_directory(path + b"/.", b"", os.stat(path), previous)
+            status = os.stat(path)
+            entry = self._describe_directory(path + b"/.", b"", status, previous)
         except OSError as error:
             raise unreadable(path, error) from error
         workers = Workers(self._archive_file, threads=readers, name="ocsnap-read")
         try:
             began = self.clock.monotonic()
-            self._walk([Directory(entry, path, previous=previous)], workers)
+            root = Directory(entry, path, Identity.of(status), previous=previous)
+            self._walk([root], workers)
             walked = self.clock.monotonic()
             workers.wait()
             self._try_again(workers)
@@ -313,7 +314,13 @@ class _Run:
 
     def _scan(self, directory: Directory) -> Scan | None:
         try:
-            return scan(directory.path, directory.folder, self.source.exclusion, self._problem)
+            return scan(
+                directory.path,
+                directory.folder,
+                self.source.exclusion,
+                self._problem,
+                directory.identity,
+            )
         except OSError as error:
             if directory.within is None:
                 raise unreadable(directory.path, error) from error
@@ -335,7 +342,8 @@ class _Run:
         except OSError as error:
             self._leave_out(directory, path, previous, error)
             return []
-        return [Directory(entry, path, previous=previous, within=segment)]
+        identity = Identity.of(found.status)
+        return [Directory(entry, path, identity, previous=previous, within=segment)]
 
     def _take_other(
         self, directory: Directory, found: Found, previous: Entry | None
@@ -348,8 +356,9 @@ class _Run:
         try:
             entry = describe(found.name, found.status, at=path, read_ns=self._now_ns())
             if stat.S_ISLNK(found.status.st_mode):
-                with Reach(path) as near:
-                    entry = msgspec.structs.replace(entry, target=os.readlink(near))
+                with opened(directory.path, directory.identity) as above:
+                    target = os.readlink(found.name, dir_fd=above)
+                entry = msgspec.structs.replace(entry, target=target)
         except OSError as error:
             self._leave_out(directory, path, previous, error)
             return []
@@ -379,7 +388,8 @@ class _Run:
         path = directory.path + b"/" + job.found.name
         entry: Entry | None = None
         try:
-            entry, stored = self.files.archive(path, job.found.name, find_previous, tell)
+            seen = Sight(Identity.of(job.found.status), directory.identity)
+            entry, stored = self.files.archive(path, job.found.name, find_previous, tell, seen)
         except OSError as error:
             self.monitor.advance(size_bytes=-told_bytes)
             if not isinstance(error, FileNotFoundError) and self.postponed.take_file(job):

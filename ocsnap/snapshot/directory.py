@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ocsnap.repository.tree import Entry
     from ocsnap.repository.writer import BlobWriter
+    from ocsnap.snapshot.scanner import Identity
 
 
 class Directory:
@@ -27,6 +28,7 @@ class Directory:
     Attributes:
         entry: its own entry, with no listing yet.
         path: its absolute path.
+        identity: which directory it was when it was found.
         folder: its path below the root, empty or with a slash at its end.
         previous: its entry in the parent snapshot.
         within: the segment of the directory that it lies in; None for the root.
@@ -37,13 +39,15 @@ class Directory:
     """
 
     __slots__ = (
-        *("changed", "entry", "folder", "listed", "names", "open", "path", "previous", "within"),
+        *("changed", "entry", "folder", "identity", "listed"),
+        *("names", "open", "path", "previous", "within"),
     )
 
     def __init__(
         self,
         entry: Entry,
         path: bytes,
+        identity: Identity,
         *,
         previous: Entry | None,
         within: Segment | None = None,
@@ -51,6 +55,7 @@ class Directory:
         """Begin with no segment."""
         self.entry = entry
         self.path = path
+        self.identity = identity
         self.folder: bytes = (
             within.directory.folder + entry.name + b"/" if within is not None else b""
         )

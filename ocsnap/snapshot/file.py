@@ -12,7 +12,7 @@ import msgspec
 from ocsnap.repository.blob import LONGEST_BLOB_BYTES
 from ocsnap.snapshot.delta import NotSimilarError
 from ocsnap.snapshot.reach import Reach
-from ocsnap.snapshot.scanner import describe
+from ocsnap.snapshot.scanner import Identity, Sight, describe, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +43,7 @@ class FileReader:
         name: bytes,
         find_previous: Callable[[os.stat_result], Entry | None],
         tell: Callable[[int], object],
+        seen: Sight,
     ) -> tuple[Entry, StoredContent]:
         """Store a file.
 
@@ -55,6 +56,8 @@ class FileReader:
             find_previous: gives the entry to build a delta on.
             tell: is told of bytes of a long file as they are read; those of a short one come at
                 once, and are in what is returned.
+            seen: which file it was when its directory was listed. Another one may have taken its
+                place, but not one that a link on the way leads to.
 
         Returns:
             Its entry, and what was stored for it.
@@ -63,7 +66,7 @@ class FileReader:
             NotAFileError: it is no regular file any more.
             OSError: it cannot be read to its end.
         """
-        descriptor = _open(path)
+        descriptor = _open_seen(path, name, seen)
         try:
             read_ns = int(self._clock.now() * 1e9)
             before = os.fstat(descriptor)
@@ -135,6 +138,16 @@ class FileReader:
             buffer = memoryview(bytearray(LONGEST_BLOB_BYTES + 1))
             self._buffers.own = buffer
         return buffer
+
+
+def _open_seen(path: bytes, name: bytes, seen: Sight) -> int:
+    descriptor = _open(path)
+    if Identity.of(os.fstat(descriptor)) == seen.file:
+        return descriptor
+    os.close(descriptor)
+    # Another has taken its place: not one that a link on the way leads to, but of this directory.
+    with opened(path[: -len(name) - 1], seen.folder) as above:
+        return os.open(name, _FLAGS, dir_fd=above)
 
 
 def _open(path: bytes) -> int:

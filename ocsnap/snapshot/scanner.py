@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,6 +14,8 @@ from ocsnap.repository.tree import Entry, ends_part
 from ocsnap.snapshot.reach import Reach
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocsnap.snapshot.exclusion import Exclusion
 
 RACY_NS: Final = 20_000_000
@@ -32,6 +35,39 @@ SEGMENT_NAMES: Final = 4096
 
 _LONGEST_SEGMENT: Final = 4 * SEGMENT_NAMES
 """Chance ends segments long before."""
+
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_EXCHANGED: Final = "it was exchanged for another while it was looked at"
+
+
+class Identity(NamedTuple):
+    """What tells one file from another, whatever leads to it.
+
+    Attributes:
+        device: of the file system.
+        inode: in it.
+    """
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Identity:
+        """Return that of a file of which stat says so."""
+        return cls(status.st_dev, status.st_ino)
+
+
+class Sight(NamedTuple):
+    """Which file was seen, and where.
+
+    Attributes:
+        file: which file it was when its directory was listed.
+        folder: which directory that was.
+    """
+
+    file: Identity
+    folder: Identity
 
 
 class Found(NamedTuple):
@@ -68,6 +104,7 @@ class Scan:
         self._path = path
         self._failed = failed
         self._found = found
+        self._identity: Identity | None = None
         self._more: list[bytes] = []
         self._ends: list[int] = []
         self._start = 0
@@ -75,15 +112,19 @@ class Scan:
         self.left = 1
 
     @classmethod
-    def of_many(cls, path: bytes, failed: Failed, names: list[bytes]) -> Scan:
+    def of_many(
+        cls, path: bytes, failed: Failed, names: list[bytes], identity: Identity | None
+    ) -> Scan:
         """Return one of many names, of which each is looked at when its segment is taken.
 
         Args:
             path: as for the constructor.
             failed: as for the constructor.
             names: all names, sorted.
+            identity: as for `scan`.
         """
         scan = cls(path, failed, [])
+        scan._identity = identity
         scan._more = names
         scan._ends = _ends(names)
         scan.names = len(names)
@@ -103,30 +144,40 @@ class Scan:
             return found, None
         start, end = self._start, self._ends[-1 - self.left]
         self._start = end
-        found = _look(self._path, self._more[start:end], self._failed)
+        found = _look(self._path, self._more[start:end], self._failed, self._identity)
         return found, self._more[end - 1] if self.left else None
 
 
-def scan(path: bytes, folder: bytes, exclusion: Exclusion, failed: Failed) -> Scan:
+def scan(
+    path: bytes,
+    folder: bytes,
+    exclusion: Exclusion,
+    failed: Failed,
+    identity: Identity | None = None,
+) -> Scan:
     """List a directory.
+
+    Whoever may write above it could lay a link in its place when it has been seen and is about to
+    be opened, and so lead a backup by root to what only root may read.
 
     Args:
         path: its absolute path.
         folder: its path below the root, empty or with a slash at its end.
         exclusion: what to leave out.
         failed: told of names that cannot be looked at; those that vanished are left out.
+        identity: which directory it must be.
 
     Returns:
         What is there.
 
     Raises:
-        OSError: the directory itself cannot be read.
+        OSError: the directory itself cannot be read, or is another.
     """
     found: list[Found] = []
     leaves_out = exclusion.within(folder)
-    with Reach(path) as near, os.scandir(near) as listing:
+    with opened(path, identity) as descriptor, os.scandir(descriptor) as listing:
         for item in listing:
-            name = item.name
+            name = os.fsencode(item.name)
             if leaves_out(name):
                 continue
             try:
@@ -138,9 +189,10 @@ def scan(path: bytes, folder: bytes, exclusion: Exclusion, failed: Failed) -> Sc
             if len(found) > MOST_FOUND:
                 names = [each.name for each in found]
                 del found
-                names += [item.name for item in listing if not leaves_out(item.name)]
+                others = (os.fsencode(item.name) for item in listing)
+                names += [name for name in others if not leaves_out(name)]
                 names.sort()
-                return Scan.of_many(path, failed, names)
+                return Scan.of_many(path, failed, names, identity)
     found.sort(key=_NAME_OF)
     return Scan(path, failed, found)
 
@@ -161,13 +213,16 @@ def _ends(names: list[bytes]) -> list[int]:
     return ends
 
 
-def _look(path: bytes, names: list[bytes], failed: Failed) -> list[Found]:
+def _look(
+    path: bytes, names: list[bytes], failed: Failed, identity: Identity | None
+) -> list[Found]:
     found: list[Found] = []
     try:
-        with Reach(path) as near:
+        with opened(path, identity) as above:
             for name in names:
                 try:
-                    found.append(Found(name, os.lstat(near + b"/" + name)))
+                    status = os.stat(name, dir_fd=above, follow_symlinks=False)
+                    found.append(Found(name, status))
                 except FileNotFoundError:
                     continue
                 except OSError as error:
@@ -177,6 +232,30 @@ def _look(path: bytes, names: list[bytes], failed: Failed) -> list[Found]:
     except OSError as error:
         failed(path, error)
     return found
+
+
+@contextmanager
+def opened(path: bytes, identity: Identity | None) -> Iterator[int]:
+    """Open a directory.
+
+    Args:
+        path: its absolute path.
+        identity: which directory it must be.
+
+    Yields:
+        A descriptor.
+
+    Raises:
+        OSError: it cannot be opened, or is another.
+    """
+    with Reach(path) as near:
+        descriptor = os.open(near, _FOLDER)
+        try:
+            if identity is not None and Identity.of(os.fstat(descriptor)) != identity:
+                raise OSError(errno.ESTALE, _EXCHANGED, path)
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def is_unchanged(entry: Entry, status: os.stat_result) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.snapshot import Root
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.content import StoredContent
+    from ocsnap.snapshot.scanner import Sight
     from tests.snapshot.studio import Studio
 
 SMALL, LARGE = 10_000, 9_000_000
@@ -64,9 +65,10 @@ class MeddledReader(FileReader):
         name: bytes,
         find_previous: Callable[[os.stat_result], Entry | None],
         tell: Callable[[int], object],
+        seen: Sight,
     ) -> tuple[Entry, StoredContent]:
         self.meddle()
-        return super().archive(path, name, find_previous, tell)
+        return super().archive(path, name, find_previous, tell, seen)
 
 
 class Once:
