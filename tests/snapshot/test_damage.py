@@ -13,9 +13,13 @@ import pytest
 
 from ocsnap.errors import CryptoError, DamagedError, LaterFormatError
 from ocsnap.monitor import SilentMonitor
+from ocsnap.repository.alarm import Acknowledgement, acknowledge
 from ocsnap.repository.lock import Lock
 from ocsnap.repository.lock_survey import Purpose
+from ocsnap.repository.marks import Marks, put_marks
+from ocsnap.repository.pin import pin
 from ocsnap.repository.repair import Repairer
+from ocsnap.repository.rescue import kit
 from ocsnap.storage.local import LocalStorage
 from ocsnap.storage.memory import MemoryStorage
 from tests.repository.workshop import REPOSITORY, Workshop
@@ -194,6 +198,47 @@ def test_a_lost_listing_does_not_stop_the_next_backup(scene: Scene, action: str)
     backup = scene.studio.elsewhere("new").backup(scene.folder)
     assert backup.statistics.errors == 0
     assert any("is read anew" in note for note in backup.monitor.notes)
+
+
+SMALL = ["acknowledged/", "rescue/", "marks/", "pins/", "locks/"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("kind", SMALL)
+def test_what_no_restore_needs_keeps_nobody_from_one(
+    scene: Scene, tmp_path: Path, kind: str, action: str
+):
+    """What has its SHA-256 in its name is named all the same."""
+    store_small_objects(scene)
+    damaged = damage(scene.objects, sorted(scene.victims(kind)), action)
+    report = scene.studio.check(read_data=True)
+    named = {item.name for item in report.damages}
+    assert named == (damaged if kind in {"acknowledged/", "rescue/"} else set())
+    assert report.files == {}
+    elsewhere = scene.studio.elsewhere("new")
+    assert elsewhere.restore(scene.backups[0].stored, tmp_path / "restored").failed == []
+    assert differences(scene.portraits[0], portrait(tmp_path / "restored")) == []
+    assert scene.studio.backup(scene.folder).statistics.errors == 0
+
+
+def store_small_objects(scene: Scene) -> None:
+    """Store two of each of these kinds."""
+    ids = [backup.stored.id for backup in scene.backups[:2]]
+    with scene.studio.synchronised() as repository:
+        kit.store(repository.storage, repository.cache)
+        for number, snapshot in enumerate(ids):
+            pin(repository.storage, snapshot)
+            put_marks(repository.storage, Marks(repository=REPOSITORY), after=number)
+            told = Acknowledgement(
+                repository=REPOSITORY, snapshot=snapshot, time=0.0, host="cloud", user="root"
+            )
+            acknowledge(repository, told)
+            Lock(
+                repository.storage,
+                repository=REPOSITORY,
+                purpose=Purpose.BACKUP,
+                random=random.Random(number),
+            ).take()
 
 
 def damaged_descriptions() -> dict[str, Callable[[bytes], bytes | None]]:
