@@ -156,12 +156,9 @@ pictures: $(VENV)/development ## Draw the pictures of README and docs anew, from
 	@tools/debian-packages $(DEMO_PACKAGES) chromium
 	@$(BIN)/python tools/picture docs/pictures
 
-DOCKERFILE_LINTER := dockerfile-utils@0.16.3
-
 .PHONY: docker-lint
-docker-lint: ## Lint the Dockerfile
-	@command -v npx >/dev/null || tools/debian-packages npm
-	@npx --yes $(DOCKERFILE_LINTER) lint docker/Dockerfile
+docker-lint: $(VENV)/development ## Lint the Dockerfile
+	@$(BIN)/hadolint docker/Dockerfile
 
 .PHONY: clean
 clean: ## Remove all that these targets made, but no Debian package
