@@ -93,6 +93,8 @@ def test_all_that_building_needs_is_copied(tmp_path: Path):
     copied = {word for name, value in instructions() if name == "COPY" for word in value.split()}
     build = {PROJECT["readme"], *PROJECT["license-files"], "pyproject.toml", "setup.py", "ocsnap"}
     assert build <= copied
+    links = [path for path in (FOLDER / "ocsnap").rglob("*") if path.is_symlink()]
+    assert {str(path.resolve().relative_to(FOLDER)) for path in links} <= copied
     assert PROJECT["scripts"] == {"ocsnap": "ocsnap.cli.main:main"}
 
 
