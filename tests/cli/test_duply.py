@@ -21,6 +21,7 @@ from ocsnap.config import load
 from ocsnap.errors import ConfigError, RefusedError
 from tests.cli.installation import install
 from tests.cli.keys import new_key
+from tests.cli.terminal import talk
 
 if TYPE_CHECKING:
     from tests.cli.installation import Installation, Result
@@ -102,6 +103,29 @@ def test_the_owncloud_that_source_names_is_found(tmp_path: Path, above: int):
     (key,) = [item for item in document["duply"] if item["key"] == "GPG_KEY"]
     assert key["text"] == "ocsnap always encrypts: with the one of GPG_PW"
     assert any("weak (6 characters, 5 different" in note for note in document["notes"])
+
+
+@pytest.mark.parametrize("said", ["y", "n"])
+def test_a_strong_passphrase_is_offered_for_a_weak_one(tmp_path: Path, said: str):
+    installation = install(tmp_path)
+    (tmp_path / "kept").mkdir()
+    conf = {"TARGET": f"file://{tmp_path}/kept", "GPG_KEY": "disabled", "GPG_PW": "hunter22"}
+    conf["SOURCE"] = str(installation.site.root)
+    config = tmp_path / "etc" / "c.toml"
+    passphrase = config.with_name("passphrase")
+    dialogue = talk(
+        installation,
+        *("init", "--from-duply", profile(tmp_path / "profile", conf), "--state-dir"),
+        tmp_path / "n",
+        config=config,
+    )
+    dialogue.answers("The address that users type", "-")
+    dialogue.answers("Make a strong one instead?", said)
+    dialogue.answers("of the passphrase", lambda: passphrase.read_text().strip()[-9:])
+    assert dialogue.ends() == 0, dialogue.shown
+    kept = passphrase.read_text().strip() == "hunter22"
+    assert kept is (said == "n")
+    assert ("Note: The passphrase is weak" in dialogue.shown) is kept
 
 
 def test_a_whole_profile_with_every_key(tmp_path: Path, s3: S3Server):

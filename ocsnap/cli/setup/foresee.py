@@ -60,6 +60,8 @@ def foresee(
     files = [config_path, sheet or config_path.with_name("recovery-sheet.pdf")]
     if not answers.recipients and not trial.passphrase_file.exists():
         files.insert(0, trial.passphrase_file)
+    if answers.access_key_id is not None and answers.secret is not None:
+        files.insert(0, trial.secret_file)
     if options.json:
         told: dict[str, object] = {"dry_run": True, "repository": answers.url, "config": text}
         told |= {"writes": [str(path) for path in files], "is_there": is_there}

@@ -188,6 +188,10 @@ class _Forecaster:
         context, site = self.context, self.checked.site
         gone = {(root.kind, root.name): root for root in parent.snapshot.roots} if parent else {}
         surveyor = Surveyor(self.repository, monitor=context.monitor)
+        if self.checked.snapshot is not None:
+            file_sources(
+                context, site, self.checked.snapshot.path
+            )  # which refuses what is not in it
         context.monitor.step("Looking for what has changed")
         for source in [config_source(site.instance), *file_sources(context, site)]:
             context.monitor.at(source.name)
