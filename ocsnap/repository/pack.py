@@ -8,6 +8,7 @@ blobs' content without knowing anything of ocsnap. Inside it: a zstd frame of a 
 from __future__ import annotations
 
 import struct
+import threading
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -35,6 +36,7 @@ _SKIPPABLE: Final = 0x184D2A50
 _TAIL: Final = struct.Struct("<I8s")
 _HEAD: Final = struct.Struct("<II")
 _LONGEST_TRAILER_BYTES: Final = 128 * MOST_BLOBS
+_decompressors = threading.local()
 
 
 class PackedBlob(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -108,4 +110,13 @@ def decompress(frame: Buffer, size_bytes: int, *, exact: bool = True) -> bytes:
     stated = zstandard.frame_content_size(frame)
     if stated < 0 or stated > size_bytes or (exact and stated != size_bytes):
         raise ValueError(f"a frame of {stated} bytes where {size_bytes} are expected")
-    return zstandard.ZstdDecompressor().decompress(frame)
+    return _decompressor().decompress(frame)
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """Return this thread's own: to make one takes as long as to unpack a small file."""
+    own: zstandard.ZstdDecompressor | None = getattr(_decompressors, "own", None)
+    if own is None:
+        own = zstandard.ZstdDecompressor()
+        _decompressors.own = own
+    return own

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -14,13 +13,12 @@ from ocsnap.repository import description as descriptions
 from ocsnap.repository import index as indexes
 from ocsnap.repository import lock_survey as locks
 from ocsnap.repository import snapshot as snapshots
-from ocsnap.repository import tree
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.index import pack_id
 from ocsnap.repository.pack import read_trailer
 from ocsnap.repository.reader import promised, unpack
 from ocsnap.repository.rescue import kit
-from ocsnap.snapshot.promise import Promise
+from ocsnap.snapshot.tree_checker import TreeChecker
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
@@ -29,11 +27,11 @@ if TYPE_CHECKING:
     from ocsnap.monitor import Monitor
     from ocsnap.repository.marks import Marks
     from ocsnap.repository.repository import Repository
-    from ocsnap.repository.snapshot import Root, StoredSnapshot
-    from ocsnap.repository.tree import Entry
     from ocsnap.storage.storage import ObjectInfo
 
-CHECKERS: Final = 2
+CHECKERS: Final = 3
+"""While one waits for the store and one for gpg, one goes on."""
+
 _PACK_FOLDERS: Final = tuple(f"{kind.value}/" for kind in BlobKind)
 
 
@@ -302,6 +300,7 @@ class Checker:
 
     def _walk_all(self, present: dict[str, ObjectInfo]) -> None:
         self._monitor.step("Walking the snapshots")
+        trees = TreeChecker(self._repository, self._bad_packs, self._report.files)
         genuine = {file.name for file in kit.files()}
         for name in sorted(present):
             if not name.startswith(snapshots.FOLDER):
@@ -310,54 +309,11 @@ class Checker:
                 stored = self._repository.snapshot(name)
                 genuine.update(stored.snapshot.rescue)
                 for root in stored.snapshot.roots:
-                    self._walk(stored, root)
+                    trees.walk(stored, root)
             self._report.snapshots += 1
         for name in sorted(present):
             if name.startswith(kit.FOLDER) and name not in genuine:
                 self._monitor.note(f"{name} is named by no snapshot: do not run or believe it.")
-
-    def _walk(self, stored: StoredSnapshot, root: Root) -> None:
-        """Look for files of which a part is lost."""
-        promise = Promise(root)
-        waiting = [(root.path, root.entry)]
-        while waiting:
-            folder, directory = waiting.pop()
-            for entry in self._listing(stored, folder, directory):
-                promise.take(entry)
-                child = folder + b"/" + entry.name
-                if entry.is_directory:
-                    waiting.append((child, entry))
-                elif any(self._is_lost(piece.blob) for piece in entry.pieces()):
-                    self._suffers(stored, child)
-
-    def _listing(self, stored: StoredSnapshot, path: bytes, entry: Entry) -> Iterator[Entry]:
-        """Yield what a directory has, part by part; of one that is damaged what is left of it."""
-        whole = True
-        after = b""
-        for blob in entry.subtree:
-            part = self._part(blob, after)
-            if part:
-                after = part[-1].name
-                yield from part
-            elif part is None:
-                if whole:
-                    self._suffers(stored, path + b"/")
-                whole = False
-
-    def _part(self, blob: bytes, after: bytes) -> list[Entry] | None:
-        # The local cache may still have a listing that the repository has lost: no comfort to
-        # whoever loses this host.
-        if not self._is_lost(blob):
-            with suppress(DamagedError, ObjectMissingError):
-                return tree.decode_part(self._repository.reader.load(blob), after=after)
-        return None
-
-    def _is_lost(self, blob: bytes) -> bool:
-        places = self._repository.cache.locations(blob)
-        return all(place.pack in self._bad_packs for place in places)
-
-    def _suffers(self, stored: StoredSnapshot, path: bytes) -> None:
-        self._report.files.setdefault(os.fsdecode(path), []).append(stored.short_id)
 
     # -- keeping the score -------------------------------------------------------------------
 

@@ -42,9 +42,20 @@ class Promise:
         Raises:
             DamagedError: there are far more, or far larger ones, than the snapshot tells of.
         """
-        self._entries -= 1
-        if entry.is_file:
-            self._bytes -= entry.size_bytes
+        self.take_all(1, entry.size_bytes if entry.is_file else 0)
+
+    def take_all(self, entries: int, size_bytes: int) -> None:
+        """Count several entries at once.
+
+        Args:
+            entries: how many.
+            size_bytes: of the files among them.
+
+        Raises:
+            DamagedError: as for `take`.
+        """
+        self._entries -= entries
+        self._bytes -= size_bytes
         if self._entries < 0 or self._bytes < 0:
             raise DamagedError(
                 f"The tree of {self._root.name!r} is far larger than the {self._root.files} entries"

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.pack_queue import Needs
 
-FETCHERS: Final = 2
+FETCHERS: Final = 3
+"""While one waits for the store and one for gpg, one goes on."""
+
 MOST_PIECES: Final = 100_000
 """So many wait in memory at most."""
 

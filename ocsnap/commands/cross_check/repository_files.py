@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root
 
-READERS: Final = 2
+READERS: Final = 3
 
 
 class RepositoryFiles:
