@@ -33,7 +33,7 @@ td.text { white-space: normal; overflow-wrap: anywhere; }
 .tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; padding: 0; }
 .tiles { list-style: none; }
 .tiles li { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem; }
-.tiles li { flex: 1 1 9rem; }
+.tiles li { flex: 1 1 6rem; }
 .tiles b { display: block; font-size: 1.4rem; }
 .wide { overflow-x: auto; }
 .bad { color: var(--bad); font-weight: bold; } .good { color: var(--good); }
@@ -113,7 +113,7 @@ def _wrong(history: History) -> Iterator[str]:
     yield "<h2>What went wrong</h2>"
     bad = [run for run in _told(history) if not run.is_good]
     if not bad:
-        yield '<p class="good">No run that is remembered on this machine.</p>'
+        yield '<p class="good">Nothing, in all runs that are remembered on this machine.</p>'
         return
     shown = bad[:_MOST_WRONG_ROWS]
     rows = []
