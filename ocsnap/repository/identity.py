@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from ocsnap.errors import (
     CryptoError,
     DamagedError,
     LaterFormatError,
+    LocalIOError,
     NoRepositoryError,
     ObjectMissingError,
 )
@@ -214,8 +216,11 @@ class _Witnesses:
             return Counter()
         folders = (snapshots.FOLDER, indexes.FOLDER)
         listed = {info.name for folder in folders for info in self._storage.list(folder)}
-        counts = {file.parent.name: len(_held(file) & listed) for file in files}
-        return Counter({name: count for name, count in counts.items() if count})
+        found: Counter[str] = Counter()
+        for file in files:
+            with suppress(LocalIOError):  # that of another repository may be rubbish
+                found[file.parent.name] = len(_held(file) & listed)
+        return +found
 
     def _of_marks(self) -> Counter[str]:
         found: Counter[str] = Counter()

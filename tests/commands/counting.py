@@ -99,7 +99,9 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
     if not _watching:
         return
     if event == "open" and isinstance(arguments[0], str | bytes):
-        _watching[-1].opened[os.fsdecode(arguments[0])] += 1
+        flags = arguments[2]
+        if not (isinstance(flags, int) and flags & os.O_DIRECTORY):  # to be listed, that is
+            _watching[-1].opened[os.fsdecode(arguments[0])] += 1
     elif event == "subprocess.Popen":
         _watching[-1].programs[Path(os.fsdecode(str(arguments[0]))).name] += 1
 
