@@ -460,10 +460,10 @@ def test_what_cannot_be_read_is_told_again_and_again_though_the_etag_is_the_same
 
 @contextmanager
 def _too_deep(folder: Path) -> Iterator[None]:
-    """Make folders so deep that the system takes no path to the innermost."""
+    """Make folders deeper than a backup goes (reach.LONGEST_BYTES)."""
     top = folder / ("d" * 200)
     descriptor = os.open(folder, os.O_RDONLY)
-    for _ in range(21):
+    for _ in range(330):
         os.mkdir(top.name, dir_fd=descriptor)
         inner = os.open(top.name, os.O_RDONLY, dir_fd=descriptor)
         os.close(descriptor)
