@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.predecessor import FormerListing
     from ocsnap.snapshot.scanner import Found
 
-READERS: Final = 2
+READERS: Final = 4
+"""More than most machines' cores: a disk that must seek or ask over a line has several requests to
+choose from; see docs/benchmarks.md."""
 
 
 class Source(NamedTuple):
@@ -245,6 +247,8 @@ class _Run:
                 waiting.append(walking)
             subdirectories, jobs = self._compare(segment, scanned, walking.former.take(last))
             waiting.extend(reversed(subdirectories))
+            # As they were made, so about as they lie on the disk.
+            jobs.sort(key=_inode_of)
             for batch in batches(jobs):
                 workers.submit(batch)
             self.assembly.finish(segment)
@@ -452,6 +456,10 @@ class _Run:
 
     def _now_ns(self) -> int:
         return int(self.clock.now() * 1e9)
+
+
+def _inode_of(job: FileJob) -> int:
+    return job.found.status.st_ino
 
 
 def unreadable(path: bytes, error: OSError) -> LocalIOError:

@@ -42,9 +42,10 @@ class Counts:
     programs: Counter[str] = field(default_factory=Counter)
 
     def below(self, *folders: Path) -> Counter[str]:
-        """Return what was opened below some folders."""
+        """Return which files were opened below some folders, the folders there left aside."""
         starts = tuple(f"{folder}/" for folder in folders)
-        return Counter({path: n for path, n in self.opened.items() if path.startswith(starts)})
+        below = ((path, n) for path, n in self.opened.items() if path.startswith(starts))
+        return Counter({path: n for path, n in below if not Path(path).is_dir()})
 
 
 class Noting(Decorator):
