@@ -44,7 +44,7 @@ SESSIONS: Final = DatabaseConfig().sessions
 # What MariaDB 10.11's tool asks for, and what an old server has that says as little.
 _GENERATED: Final = b"generation_expression"
 _COMMENT: Final = b"column_comment"
-_ROWS_AT_ONCE: Final = 5_000
+_ROWS_AT_ONCE: Final = 10_000
 _REST_SECONDS: Final = 3.0
 _PIECE_BYTES: Final = 1 << 20
 
@@ -82,8 +82,8 @@ class _Contest:
         if server.kind != "mariadb":
             self.tool = [str(_tool_for_old_servers(folder))]
 
-    def round(self, number: int) -> None:
-        """Let each dump and load once, in another order each time."""
+    def round(self, number: int, *, loads: bool) -> None:
+        """Let each dump once, and load if wanted, in another order each time."""
         dumps = [
             lambda: self._dump(OCSNAP, SESSIONS),
             lambda: self._dump(ALONE, 1),
@@ -93,8 +93,8 @@ class _Contest:
         start = number % len(dumps)
         for run in [*dumps[start:], *dumps[:start]]:
             run()
-        loads = [self._load, self._load_by_tool]
-        for run in loads if number % 2 == 0 else reversed(loads):
+        loaders = [self._load, self._load_by_tool] if loads else []
+        for run in loaders if number % 2 == 0 else reversed(loaders):
             run()
 
     def _dump(self, column: str, sessions: int) -> None:
@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--old-rows", type=int, default=500_000, help="on MySQL 5.6")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--load-rounds", type=int, default=3, help="in how many all load, too")
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
     options = parser.parse_args()
@@ -209,7 +210,7 @@ def main() -> None:
             with start(folder / "server") as server:
                 contest = _Contest(server, rows, folder)
                 for number in range(options.rounds):
-                    contest.round(number)
+                    contest.round(number, loads=number < options.load_rounds)
         caption = f"{title}: {rows:,} rows of oc_filecache, {options.rounds} rounds: medians"
         console.print(medians_table(caption, contest.figures, (OCSNAP, ALONE, TOOL, CLIENT)))
         goals = (Goal(row, row, OCSNAP, most, TOOL) for row in (DUMP, LOAD))

@@ -25,10 +25,23 @@ def versions() -> Iterator[tuple[str, str]]:
     yield "gpg", _gpg()
     yield "zstd", ".".join(map(str, zstandard.ZSTD_VERSION))
     for name in _PACKAGES:
-        try:
-            yield name, importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            yield name, _MISSING
+        yield name, _pymysql() if name == "pymysql" else _package(name)
+
+
+def _package(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return _MISSING
+
+
+def _pymysql() -> str:
+    found = _package("pymysql")
+    if found == _MISSING:
+        return found
+    from ocsnap.database.mysql.formatter import is_compiled  # noqa: PLC0415 - imports PyMySQL
+
+    return found if is_compiled() else f"{found}, formatting without the compiled part"
 
 
 def _librsync() -> str:

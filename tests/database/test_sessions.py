@@ -15,6 +15,7 @@ from ocsnap.database.database import MANIFEST, TableInfo
 from ocsnap.database.mysql import dump as dumping
 from ocsnap.database.mysql import ranges, same_state
 from ocsnap.database.mysql.formatter import CompiledFormatter, PythonFormatter, is_compiled
+from ocsnap.database.mysql.row_loader import Batch, RowLoader
 from ocsnap.database.mysql.same_state import begin_together
 from ocsnap.database.mysql.schema import TableOrder, read_order, read_tables
 from ocsnap.database.mysql.session import Session
@@ -322,3 +323,55 @@ def test_a_failure_in_one_session_leaves_nothing(
         load(server.settings(copy, sessions=SESSIONS), dump)
     assert server.databases(copy) == []
     assert not _threads("load-")
+
+
+def test_one_session_loads_where_no_more_are_to_be_had(
+    server: DatabaseServer, database: str
+) -> None:
+    user = f"few{random.randrange(10**9)}"
+    account = f"'{user}'@'localhost'"
+    server.run(
+        None,
+        f"CREATE USER {account} IDENTIFIED BY 'secret'",
+        f"GRANT ALL ON *.* TO {account} WITH MAX_USER_CONNECTIONS 2",
+    )
+    dump = take(_settings(server, database))
+    copy = f"{database}_copy"
+    settings = replace(server.settings(copy, sessions=SESSIONS), user=user, password="secret")
+    assert load(settings, dump).rows == 2000 * len(TABLES)
+    server.run(None, f"DROP DATABASE {copy}", f"DROP USER {account}")
+
+
+def test_a_batch_that_the_server_gives_up_is_loaded_again(server: DatabaseServer) -> None:
+    database = server.new_database()
+    server.run(
+        database,
+        "CREATE TABLE t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB",
+        "INSERT INTO t VALUES (1, 0), (2, 0)",
+    )
+    batch = Batch("t", ())
+    for statement in (
+        b"INSERT INTO t VALUES (3, 0)",
+        b"UPDATE t SET v = v + 1 WHERE id = 2",
+        b"UPDATE t SET v = v + 1 WHERE id = 1",
+    ):
+        batch.add(statement)
+    waiting = "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT'"
+    with (
+        closing(Session(server.settings(database), database=database)) as session,
+        server.connect(database, autocommit=False) as other,
+        other.cursor() as cursor,
+    ):
+        # The other one has written more, so it is not the one to be given up.
+        rows = ", ".join(f"({n}, 0)" for n in range(10, 500))
+        cursor.execute(f"INSERT INTO t VALUES {rows}")
+        cursor.execute("UPDATE t SET v = v + 10 WHERE id = 1")
+        loader = RowLoader([session])
+        loader.submit(batch)
+        wait_until(lambda: server.run(None, waiting)[0][0] == 1)
+        cursor.execute("UPDATE t SET v = v + 10 WHERE id = 2")
+        other.commit()
+        loader.wait()
+        loader.close()
+    found = server.run(database, "SELECT id, v FROM t WHERE id < 10")
+    assert found == [(1, 11), (2, 11), (3, 0)]
