@@ -181,7 +181,13 @@ class MysqlDump:
         # In a table that knows no snapshots only a count at the end finds rows that were added.
         if len(plan.selects) > 1 and plan.table.transactional:
             with ThreadPoolExecutor(1) as beside:
-                yield beside.submit(count).result
+                counting = beside.submit(count)
+                try:
+                    yield counting.result
+                except BaseException:
+                    # Nobody should wait for the count of a dump that is given up.
+                    self._session.abort()
+                    raise
         else:
             yield count
 

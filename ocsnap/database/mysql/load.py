@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ocsnap.database.database import LoadReport, read_manifest
+from ocsnap.database.database import LoadReport, TableInfo, read_manifest
 from ocsnap.database.mysql import swap
 from ocsnap.database.mysql.comparison import Comparison
 from ocsnap.database.mysql.failures import explained
@@ -217,7 +217,10 @@ class _Loader:
             for table in self._manifest.tables:
                 self._monitor.at(table.name)
                 with explained(f"loading the table {table.name!r}"):
-                    self.size_bytes += scripts.run_table(tables[table.name], table.stream)
+                    found = tables.get(table.name) or TableInfo(
+                        name=table.name, engine="", transactional=False
+                    )
+                    self.size_bytes += scripts.run_table(found, table.stream)
                 self._monitor.advance(files=1)
 
     def load_programs(self) -> None:
