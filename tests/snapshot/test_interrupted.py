@@ -56,7 +56,8 @@ def stored_bytes(repository: Path) -> int:
     return sum(path.stat().st_size for path in repository.rglob("*.gpg"))
 
 
-PACKS = -(-FILES * FILE_BYTES // TARGET_BYTES)
+FILES_IN_PACK = -(-TARGET_BYTES // FILE_BYTES)
+PACKS = -(-FILES // FILES_IN_PACK)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ _DAYS: Final = {"D": 1, "W": 7, "M": 30, "Y": 365}
 """duplicity's times (duplicity 3, "TIME FORMATS"); ocsnap's months and years are a day longer."""
 
 _NEEDLESS: Final = {
-    "VOLSIZE": "packs are about 20 MiB, and several are sent at once",
+    "VOLSIZE": "packs are about 16 MiB, and several are sent at once",
     "MAX_FULLBKP_AGE": "there are no full backups: each snapshot is complete in itself",
     "MAX_FULLS_WITH_INCRS": "there are no increments: any snapshot can be deleted",
     "TEMP_DIR": "what waits for its upload lies in backup.state_dir, or in backup.spool_dir",

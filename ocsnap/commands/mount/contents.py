@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_PACKS: Final = 4
 MOST_BLOB_BYTES: Final = 48 * MIB
-"""Decrypted packs of about 20 MiB, and blobs of up to 4 MiB: together they stay below 150 MiB."""
+"""Decrypted packs of about 16 MiB, and blobs of up to 4 MiB: together they stay below 150 MiB."""
 
 
 class OpenFile:
