@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 _Work = TypeVar("_Work")
 
 PACKS_IN_FLIGHT: Final = 3
-"""Full packs that are being encrypted or sent at once. Only one of them is with gpg, where it takes
-its room twice: gpg is faster than all that comes before and after it."""
+"""Full packs that are being encrypted or sent at once."""
+
+GPG_AT_ONCE: Final = 2
+"""So many of them are with gpg, where a pack takes its room twice. One alone would have to share the
+processors with all who make packs, and could not keep up with them."""
 
 
 class _Sealed(NamedTuple):
@@ -75,7 +78,7 @@ class Packer:
         self._lock = threading.Lock()
         self._gathered = PackFile()
         self._room = threading.BoundedSemaphore(PACKS_IN_FLIGHT)
-        self._encrypting = threading.Lock()
+        self._encrypting = threading.BoundedSemaphore(GPG_AT_ONCE)
         self._senders = ThreadPoolExecutor(PACKS_IN_FLIGHT, f"ocsnap-{kind.value}")
         self._failure: BaseException | None = None
         self._under_way: set[Future[None]] = set()
