@@ -30,8 +30,8 @@ PACKS_IN_FLIGHT: Final = 3
 """Full packs that are being encrypted or sent at once."""
 
 GPG_AT_ONCE: Final = 2
-"""So many of them are with gpg, where a pack takes its room twice. One alone would have to share the
-processors with all who make packs, and could not keep up with them."""
+"""So many of them are with gpg, where a pack takes its room twice. One alone would have to share
+the processors with all who make packs, and could not keep up with them."""
 
 
 class _Sealed(NamedTuple):
