@@ -145,6 +145,16 @@ def global_options(  # noqa: PLR0913 - one parameter for each option
     The configuration is the file given with -c, else $OCSNAP_CONFIG, else /etc/ocsnap/config.toml.
     With --repository there is none: the options from there on say where the backups are and what
     opens them. All options but -c may also stand behind the command.
+
+    Examples:
+
+        ocsnap init
+
+        ocsnap backup --dry-run
+
+        ocsnap -c /etc/ocsnap/test.toml snapshots
+
+        ocsnap restore --help
     """
     del version
     verbosity = Verbosity.QUIET if quiet else Verbosity.VERBOSE if verbose else Verbosity.NORMAL

@@ -24,7 +24,7 @@ def report(
     html: Annotated[Path, typer.Option("--html", metavar="FILE", help="Where to write the page.")],
     last: Annotated[
         int | None,
-        typer.Option("--last", "-n", min=1, help="Only so many of the latest snapshots."),
+        typer.Option("--last", "-n", min=1, help="Only so many of the latest snapshots; else all."),
     ] = None,
 ) -> int:
     """Write how the backups have gone into one page for a browser.

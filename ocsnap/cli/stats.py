@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 def stats(
     context: typer.Context,
     last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, help="Only so many of the latest.")
+        int | None, typer.Option("--last", "-n", min=1, help="So many of the latest; else all.")
     ] = None,
 ) -> int:
     """Show how the backups grow, what was saved, and whose files they are.

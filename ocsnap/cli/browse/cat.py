@@ -24,7 +24,7 @@ def cat(
     user: Annotated[str | None, typer.Option("--user", help="The path is one of theirs.")] = None,
     snapshot: Annotated[
         str | None,
-        typer.Option("--snapshot", help="ID, latest, or a time such as 2026-11-01T20:30."),
+        typer.Option("--snapshot", help="ID, latest (the default), or a time: 2026-11-01T20:30."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Also to a terminal.")] = False,
 ) -> int:

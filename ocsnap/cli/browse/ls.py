@@ -34,7 +34,7 @@ def ls(
     user: Annotated[str | None, typer.Option("--user", help="The path is one of theirs.")] = None,
     snapshot: Annotated[
         str | None,
-        typer.Option("--snapshot", help="ID, latest, or a time such as 2026-11-01T20:30."),
+        typer.Option("--snapshot", help="ID, latest (the default), or a time: 2026-11-01T20:30."),
     ] = None,
     long: Annotated[bool, typer.Option("--long", "-l", help="Rights, owner, size, time.")] = False,
     recursive: Annotated[

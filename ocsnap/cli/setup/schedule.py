@@ -26,7 +26,16 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
         rich_markup_mode=None,
-        help="Let backups come by themselves, by a timer of systemd or by cron.",
+        help="""Let backups come by themselves, by a timer of systemd or by cron.
+
+        Examples:
+
+            ocsnap schedule install --daily 02:15
+
+            ocsnap schedule show
+
+            ocsnap schedule remove
+        """,
     )
     group.command("install")(install)
     group.command("show")(show)
