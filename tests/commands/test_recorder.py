@@ -192,7 +192,7 @@ def test_runs_are_remembered_with_those_that_were_killed(
     # As if it had been killed: what it wrote last says that it runs, and no such process is there.
     killed = msgspec.structs.replace(killed, process_start="another boot 1")
     file = tmp_path / "runs" / FILE
-    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]) + b"{half a li\n")
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:2]) + b"{half a li")
     write_record(tmp_path, killed)
     states = [run.state for run in read_history(tmp_path)]
     assert states == [RunState.DIED, RunState.FAILED, RunState.DONE]

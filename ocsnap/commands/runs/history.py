@@ -38,7 +38,12 @@ def keep(state_dir: Path, record: RunRecord, *, most_bytes: int = MOST_BYTES) ->
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         # A check and a backup may end at the same moment. Closing ends the lock.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        file.write(msgspec.json.encode(record) + b"\n")
+        line = msgspec.json.encode(record) + b"\n"
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            # A full disk may have cut the last line short: this one is not to be lost with it.
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
         if file.tell() > most_bytes:
             file.seek(-most_bytes // 2, os.SEEK_END)
             _, _, younger = file.read().partition(b"\n")
