@@ -191,6 +191,15 @@ def test_money_moves_and_all_sessions_see_the_same(server: DatabaseServer) -> No
     assert together
 
 
+def test_rows_stay_in_order_whatever_columns_are_called(server: DatabaseServer) -> None:
+    database = server.new_database()
+    server.run(database, "CREATE TABLE t (v INT, c0 INT PRIMARY KEY) ENGINE=InnoDB")
+    server.run(database, "INSERT INTO t VALUES (3, 1), (1, 2), (2, 3)")
+    dump = take(_settings(server, database))
+    (text,) = (dump[table.stream] for table in dump.manifest.tables)
+    assert re.findall(rb"^\((.+)\)[,;]$", text, re.MULTILINE) == [b"3,1", b"1,2", b"2,3"]
+
+
 def test_what_others_have_not_committed_is_in_no_snapshot(
     server: DatabaseServer, database: str
 ) -> None:
@@ -229,6 +238,23 @@ def test_a_commit_between_two_snapshots_is_seen(
                 cursor.execute("INSERT INTO t VALUES (1)")
                 assert not begin_together(first, [second], begin_and_commit)
         wait_until(lambda: begin_together(first, [second], begin))
+
+
+@pytest.mark.parametrize(
+    ("version", "counts_ids"),
+    [
+        ("5.5.68-MariaDB", False),
+        ("10.2.44-MariaDB-log", False),
+        ("10.3.0-MariaDB", True),
+        ("11.4.2-MariaDB-ubu2404", True),
+        ("5.6.51", False),
+        ("8.4.0", False),
+    ],
+)
+def test_what_only_inserts_counts_as_ended_only_on_later_mariadbs(
+    version: str, *, counts_ids: bool
+) -> None:
+    assert (same_state.name_of_count(version) == "Innodb_max_trx_id") == counts_ids
 
 
 def test_nobody_else_may_be_at_work_when_it_begins(server: DatabaseServer) -> None:

@@ -12,7 +12,8 @@ transaction fail, wait for long statements, and need privileges that ownCloud's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 import pymysql
 
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 ATTEMPTS = 10
 PAUSE_SECONDS = 0.02
 
-# Numbers that transactions get when they begin to write and when they end.
-_MARIADB_COUNT = "Innodb\\_max\\_trx\\_id"
+# Numbers that transactions get when they begin to write and when they end. Before MariaDB 10.3,
+# where INSERTs have an undo log of their own, one that has only inserted gets none at its end.
+_MARIADB_COUNT: Final = "Innodb_max_trx_id"
+_MARIADB: Final = re.compile(r"(\d+)\.(\d+)\.\d+-MariaDB")
+_COUNTS_ENDS: Final = (10, 3)
 # Pages that are changed: each end of a transaction changes one, that of its undo log. Purging
 # changes some too, for a moment. (What is logged is counted as well, but not by each end.)
-_MYSQL_COUNT = "Innodb\\_buffer\\_pool\\_write\\_requests"
+_MYSQL_COUNT: Final = "Innodb_buffer_pool_write_requests"
 
 # Writes that come from other servers are no statements that are counted as running here.
 _OTHER_WRITERS = ("wsrep_on", "slave_running", "replica_running")
@@ -93,9 +97,21 @@ def begin_together(
 def _ended(session: Session) -> int:
     """Return what grows when a transaction ends; 0 where the server does not tell."""
     version = session.texts("SELECT VERSION()")[0][0]
-    name = _MARIADB_COUNT if "MariaDB" in version else _MYSQL_COUNT
+    name = name_of_count(version).replace("_", "\\_")
     rows = session.texts(f"SHOW GLOBAL STATUS LIKE '{name}'")
     return int(rows[0][1]) if rows else 0
+
+
+def name_of_count(version: str) -> str:
+    """Return the server's status variable that grows whenever a transaction ends.
+
+    Args:
+        version: what the server calls itself.
+    """
+    found = _MARIADB.search(version)
+    if found and (int(found[1]), int(found[2])) >= _COUNTS_ENDS:
+        return _MARIADB_COUNT
+    return _MYSQL_COUNT
 
 
 def _is_alone(session: Session) -> bool:

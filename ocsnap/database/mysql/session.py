@@ -61,6 +61,7 @@ STEADY: Mapping[str, str] = {
     "completion_type": "0",
     "show_old_temporals": "0",
     "information_schema_stats_expiry": "0",
+    "explain_format": "'TRADITIONAL'",
 }
 
 

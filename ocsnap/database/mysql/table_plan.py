@@ -89,7 +89,8 @@ def _selects(
         f"{expression} AS c{number}" for number, expression in enumerate(selection.expressions)
     )
     index = " FORCE INDEX (PRIMARY)" if order.clustered else ""
-    by = ", ".join(quoted(column) for column in order.key)
+    # With the table's name, as a column may be called what another one is selected as.
+    by = ", ".join(f"{quoted(table.name)}.{quoted(column)}" for column in order.key)
     for where in wheres:
         sql = f"SELECT SQL_NO_CACHE {listed} FROM {quoted(table.name)}{index}"
         sql += f" WHERE {where}" if where else ""
