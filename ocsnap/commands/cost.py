@@ -161,7 +161,8 @@ def _needed(
         found = readable(repository, context.monitor)
         if not found:
             return set(), ""
-        chosen = own(found, str(context.config.owncloud.root))[-1]
+        root = str(context.config.owncloud.root)
+        chosen = own(found, root=root, host=context.host)[-1]
         repository.synchronise(context.monitor)
         context.monitor.step("Looking what a restore would fetch")
         packs = Estimator(repository, checksum=False, prices=None).needed_packs(

@@ -9,6 +9,7 @@ from ocsnap.commands.context import connect
 from ocsnap.crypto import CipherMode
 from ocsnap.errors import NoSecretKeyError, NoSnapshotError
 from ocsnap.repository.alarm import unacknowledged
+from ocsnap.repository.lineage import latest_of_each, lineage
 from ocsnap.repository.selector import select
 from ocsnap.repository.snapshot import FOLDER
 
@@ -88,44 +89,46 @@ def readable(repository: Repository, monitor: Monitor) -> list[StoredSnapshot]:
     return found
 
 
-def choose(snapshots: Sequence[StoredSnapshot], wanted: str, *, root: str) -> StoredSnapshot:
+def choose(
+    snapshots: Sequence[StoredSnapshot], wanted: str, *, root: str, host: str
+) -> StoredSnapshot:
     """Take the latest, or that of a time, of this ownCloud if several share the repository.
 
     Args:
         snapshots: all snapshots, oldest first.
         wanted: how it is named; see `select`. An id may also be that of another ownCloud.
         root: `owncloud.root`.
+        host: this machine's name.
 
     Raises:
         NoSnapshotError: none answers, or several do; or those of several other ownClouds are there,
             and nothing tells which of these is meant.
     """
-    others = [stored for stored in snapshots if stored.snapshot.owncloud.root != root]
-    if any(stored.id.startswith(wanted.lower()) for stored in others):
+    if any(stored.id.startswith(wanted.lower()) for stored in snapshots):
         return select(snapshots, wanted)
-    if len(others) == len(snapshots):
-        _demand_one_owncloud(snapshots)
-    return select(own(snapshots, root), wanted)
+    mine = own(snapshots, root=root, host=host)
+    _demand_one_owncloud(mine)
+    return select(mine, wanted)
 
 
-def own(snapshots: Sequence[StoredSnapshot], root: str) -> Sequence[StoredSnapshot]:
+def own(snapshots: Sequence[StoredSnapshot], *, root: str, host: str) -> Sequence[StoredSnapshot]:
     """Return the snapshots of one ownCloud; all of them where it has none.
 
     Args:
         snapshots: all snapshots, oldest first.
         root: `owncloud.root`.
+        host: this machine's name.
     """
-    mine = [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
-    return mine or snapshots
+    return lineage(snapshots, root=root, host=host) or snapshots
 
 
 def _demand_one_owncloud(snapshots: Sequence[StoredSnapshot]) -> None:
     """See that nobody gets another ownCloud than the one that was lost."""
-    latest = {stored.snapshot.owncloud.root: stored for stored in snapshots}
+    latest = latest_of_each(snapshots)
     if len(latest) > 1:
-        told = (f"{root} on {stored.snapshot.host}" for root, stored in latest.items())
-        ids = (f"{stored.short_id} for {root}" for root, stored in latest.items())
+        names = [f"{each.snapshot.owncloud.root} on {each.snapshot.host}" for each in latest]
+        ids = (f"{each.short_id} for {name}" for each, name in zip(latest, names, strict=True))
         raise NoSnapshotError(
-            f"There are snapshots of {len(latest)} ownClouds: {', '.join(told)}.",
+            f"There are snapshots of {len(latest)} ownClouds: {', '.join(names)}.",
             hint=f"Say which one by an id: --snapshot {', or '.join(ids)}.",
         )

@@ -142,7 +142,7 @@ class _Verification:
         context, repository, monitor = self.context, self.repository, self.context.monitor
         snapshots = readable(repository, monitor)
         root = str(context.config.owncloud.root)
-        stored = choose(snapshots, self.options.snapshot, root=root)
+        stored = choose(snapshots, self.options.snapshot, root=root, host=context.host)
         folder = state_dir(context)
         check = CrossCheck(
             stored, exclude=context.config.backup.exclude, scratch_dir=folder, monitor=monitor

@@ -104,7 +104,8 @@ def _wanted(
             wanted |= rotation.choose(sizes)
     if options.cross_check:
         found = readable(repository, context.monitor)
-        chosen = choose(found, options.snapshot, root=str(context.config.owncloud.root))
+        root = str(context.config.owncloud.root)
+        chosen = choose(found, options.snapshot, root=root, host=context.host)
         dump = [root for root in chosen.snapshot.roots if root.kind is RootKind.DATABASE]
         estimator = Estimator(repository, checksum=False, prices=None)
         wanted |= estimator.needed_packs(dump) & sizes.keys()

@@ -15,6 +15,7 @@ import msgspec
 from ocsnap.errors import AlarmError, DamagedError, NoSecretKeyError, ObjectMissingError
 from ocsnap.monitor import Problem
 from ocsnap.repository.blob import NOT_SOUND
+from ocsnap.repository.lineage import lineage
 from ocsnap.storage.storage import ObjectInfo
 
 if TYPE_CHECKING:
@@ -144,11 +145,11 @@ def doubts(
         A sentence for each open alarm of this snapshot and of earlier ones of the same ownCloud:
         what was lost or encrypted by then is so in all that came after.
     """
+    root, host = chosen.snapshot.owncloud.root, chosen.snapshot.host
     until = [
         stored
-        for stored in found
-        if stored.snapshot.owncloud.root == chosen.snapshot.owncloud.root
-        and stored.snapshot.started <= chosen.snapshot.started
+        for stored in lineage(found, root=root, host=host)
+        if stored.snapshot.started <= chosen.snapshot.started
     ]
     return [
         f"Snapshot {stored.short_id} raised an alarm that nobody has acknowledged: {alarm.text}"

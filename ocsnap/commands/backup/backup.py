@@ -155,7 +155,7 @@ class _Backup:
 
     def _parent(self) -> StoredSnapshot | None:
         self.earlier = self.repository.snapshots(self.context.monitor)
-        mine = snapshots_of(self.site.instance, self.earlier)
+        mine = snapshots_of(self.site.instance, self.earlier, self.context.host)
         return mine[-1] if mine else None
 
     def _archive_config(self, before: dict[RootKey, Root]) -> Root:

@@ -173,7 +173,7 @@ class _Forecaster:
         if self.repository is None:
             return []
         found = self.repository.snapshots(self.context.monitor)
-        return snapshots_of(self.checked.site.instance, found)
+        return snapshots_of(self.checked.site.instance, found, self.context.host)
 
     def _experience(self, mine: list[StoredSnapshot]) -> Experience:
         if self.repository is None:

@@ -10,6 +10,7 @@ from ocsnap.commands.backup.sources import own_folders, refuse_inside
 from ocsnap.commands.site import open_site, site_findings
 from ocsnap.errors import ConfigError
 from ocsnap.owncloud.special.findings import refuse, warnings
+from ocsnap.repository.lineage import lineage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,15 +66,17 @@ def preflight(context: Context, options: BackupOptions, folder: Path) -> Preflig
     return Preflight(site, freezes, snapshot, tuple(warnings(found)))
 
 
-def snapshots_of(instance: Instance, snapshots: Iterable[StoredSnapshot]) -> list[StoredSnapshot]:
+def snapshots_of(
+    instance: Instance, snapshots: Iterable[StoredSnapshot], host: str
+) -> list[StoredSnapshot]:
     """Return the snapshots of one ownCloud; the next one is compared with the last of them.
 
     Args:
         instance: the ownCloud.
         snapshots: all there are, oldest first.
+        host: this machine's name.
     """
-    root = str(instance.root)
-    return [stored for stored in snapshots if stored.snapshot.owncloud.root == root]
+    return lineage(snapshots, root=str(instance.root), host=host)
 
 
 def _file_system_snapshot(context: Context, options: BackupOptions) -> FileSystemSnapshot | None:

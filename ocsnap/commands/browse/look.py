@@ -46,7 +46,8 @@ class Look:
     @property
     def mine(self) -> list[StoredSnapshot]:
         """The snapshots of the configured ownCloud; all of them where it has none."""
-        return [*own(self.snapshots, str(self.context.config.owncloud.root))]
+        root = str(self.context.config.owncloud.root)
+        return [*own(self.snapshots, root=root, host=self.context.host)]
 
     def estimate(self, root: Root, entries: Sequence[Entry]) -> Estimate:
         """Say what restoring some files and folders takes, of which nothing stands there.
@@ -69,7 +70,8 @@ class Look:
         Raises:
             NoSnapshotError: none is, or several are.
         """
-        return choose(self.snapshots, wanted, root=str(self.context.config.owncloud.root))
+        root = str(self.context.config.owncloud.root)
+        return choose(self.snapshots, wanted, root=root, host=self.context.host)
 
 
 @contextmanager

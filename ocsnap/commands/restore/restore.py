@@ -95,7 +95,7 @@ def restore(
             repository.synchronise(context.monitor)
             found = readable(repository, context.monitor)
             root = str(context.config.owncloud.root)
-            stored = choose(found, options.snapshot, root=root)
+            stored = choose(found, options.snapshot, root=root, host=context.host)
             doubted = doubts(repository, found, stored, context.monitor)
             run = _Restore(context, options, folder, repository, stored, doubted)
             outcome = run.run(confirm, lambda: opened.traffic.got_bytes)
