@@ -82,7 +82,7 @@ def test_two_ownclouds_share_a_repository(installation: Installation):
         assert done.returncode == status, done
         assert target.exists() is (status == 0)
         if status:
-            assert f"--snapshot {first[:8]} for {installation.site.root}, or" in done.stderr
+            assert f"--snapshot {first[:8]} for {installation.site.root} on " in done.stderr
     listed = installation.run("-q", "snapshots").out
     assert f" {other} " in listed
 
