@@ -77,7 +77,10 @@ def ask_to_confirm(world: Context) -> bool:
     tell()
     if challenge.message is None:
         tell("Without this sheet the backups are worthless when this machine is lost.")
-        question = f"From the paper, the last {ASKED_CHARACTERS} characters of the passphrase"
+        question = (
+            f"From the paper, the last {ASKED_CHARACTERS} characters of the passphrase "
+            "(hyphens do not count)"
+        )
     else:
         tell("Decrypt this where the secret key is, with gpg --decrypt:")
         tell(challenge.message)
