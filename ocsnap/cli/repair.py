@@ -37,6 +37,9 @@ def repair(
     backup then looks closely and stores again what is lost and still on the disk as it was: that
     mends older snapshots, too.
 
+    With --read-data everything is fetched, with --dry-run too: only so can it tell what is damaged.
+    What that takes and costs is foreseen by: ocsnap verify --read-data --dry-run.
+
     Exits with 10 when something stays lost.
 
     Examples:
