@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.blob import Buffer
 
 TARGET_BYTES: Final = 16 * MIB
-"""Six of them pass through memory at a time, on both sides of gpg; the whole program has 256 MiB.
+"""Five of them pass through memory at a time, on both sides of gpg; the whole program has 256 MiB.
 Larger ones would spare requests (65 GB are 4,100 of them, two cents), smaller ones gpg's starts."""
 
 META_TARGET_BYTES: Final = 8 * MIB

@@ -26,12 +26,8 @@ if TYPE_CHECKING:
 
 _Work = TypeVar("_Work")
 
-PACKS_IN_FLIGHT: Final = 3
-"""Full packs that are being encrypted or sent at once."""
-
-GPG_AT_ONCE: Final = 2
-"""So many of them are with gpg, where a pack takes its room twice. One alone would have to share
-the processors with all who make packs, and could not keep up with them."""
+PACKS_IN_FLIGHT: Final = 2
+"""Full packs that are being encrypted or sent at once: one gpg for each core."""
 
 
 class _Sealed(NamedTuple):
@@ -78,7 +74,6 @@ class Packer:
         self._lock = threading.Lock()
         self._gathered = PackFile()
         self._room = threading.BoundedSemaphore(PACKS_IN_FLIGHT)
-        self._encrypting = threading.BoundedSemaphore(GPG_AT_ONCE)
         self._senders = ThreadPoolExecutor(PACKS_IN_FLIGHT, f"ocsnap-{kind.value}")
         self._failure: BaseException | None = None
         self._under_way: set[Future[None]] = set()
@@ -167,7 +162,7 @@ class Packer:
 
     def _seal(self, gathered: PackFile) -> None:
         blobs = gathered.blobs
-        with self._encrypting, gathered.file as content:
+        with gathered.file as content:
             gathered.finish()
             message = self._cipher.encrypt_file(content)
         digest = hashlib.sha256(message).digest()

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.predecessor import FormerListing
     from ocsnap.snapshot.scanner import Found
 
-READERS: Final = 4
-"""More than most machines' cores: a disk that must seek or ask over a line has several requests to
-choose from; see docs/benchmarks.md."""
+READERS: Final = 2
+"""Four read a cold disk a little faster, but take 50 MiB more, and memory is promised; see
+docs/benchmarks.md."""
 
 
 class Source(NamedTuple):
