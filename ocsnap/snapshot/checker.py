@@ -19,7 +19,7 @@ from ocsnap.repository.pack import read_trailer
 from ocsnap.repository.reader import promised, unpack
 from ocsnap.repository.rescue import kit
 from ocsnap.snapshot.tree_checker import TreeChecker
-from ocsnap.snapshot.workers import Workers
+from ocsnap.snapshot.workers import FETCHERS, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from ocsnap.repository.marks import Marks
     from ocsnap.repository.repository import Repository
     from ocsnap.storage.storage import ObjectInfo
-
-CHECKERS: Final = 3
-"""While one waits for the store and one for gpg, one goes on."""
 
 _PACK_FOLDERS: Final = tuple(f"{kind.value}/" for kind in BlobKind)
 
@@ -220,7 +217,7 @@ class Checker:
             self._read_object(info)
             told(info.name)
 
-        workers = Workers(look, threads=CHECKERS, name="ocsnap-check")
+        workers = Workers(look, threads=FETCHERS, name="ocsnap-check")
         try:
             for info in wanted:
                 workers.submit([info])

@@ -31,7 +31,7 @@ from ocsnap.snapshot.promise import Promise
 from ocsnap.snapshot.reach import PATH_BYTES, is_long, takes
 from ocsnap.snapshot.restore_report import RestoreReport
 from ocsnap.snapshot.reuse import take_over
-from ocsnap.snapshot.workers import Workers
+from ocsnap.snapshot.workers import FETCHERS, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from ocsnap.repository.snapshot import Root
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.pack_queue import Needs
-
-FETCHERS: Final = 3
-"""While one waits for the store and one for gpg, one goes on."""
 
 MOST_PIECES: Final = 100_000
 """So many wait in memory at most."""

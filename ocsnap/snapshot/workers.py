@@ -13,6 +13,9 @@ Job = TypeVar("Job")
 
 WAITING_BATCHES: Final = 8
 
+FETCHERS: Final = 3
+"""Threads that fetch packs: while one waits for the store and one for gpg, one goes on."""
+
 
 class Workers(Generic[Job]):
     """Threads that call one function for each job."""

@@ -10,20 +10,12 @@ from hypothesis import strategies as st
 
 from ocsnap.commands.backup.experience import LATEST, Experience, experience
 from ocsnap.commands.restore.estimate import USUAL_RATE
-from ocsnap.repository.snapshot import OwncloudRecord, Root, RootKind, Snapshot, StoredSnapshot
+from ocsnap.repository.snapshot import Root, RootKind, Snapshot, StoredSnapshot
 from ocsnap.repository.tree import Entry
 from ocsnap.units import GIB, MIB
+from tests.snapshot.studio import OWNCLOUD
 
 ENTRY = Entry(b"", 0o40700, 0, 0, 0, 0, 1)
-OWNCLOUD = OwncloudRecord(
-    version="11.0.0",
-    root="/var/www/owncloud",
-    data_dir="/srv/data",
-    table_prefix="oc_",
-    database_kind="mysql",
-    database_name="owncloud",
-    maintenance=False,
-)
 FIGURES = (
     *("read_bytes", "deduplicated_bytes", "raw_delta_bytes", "new_file_bytes"),
     *("changed_file_bytes", "changed_delta_bytes", "maintenance_seconds"),

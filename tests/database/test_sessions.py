@@ -270,17 +270,23 @@ def test_nobody_else_may_be_at_work_when_it_begins(server: DatabaseServer) -> No
         wait_until(lambda: begin_together(first, [first], begin))
 
 
-def test_one_session_dumps_where_no_more_are_to_be_had(
-    server: DatabaseServer, database: str
-) -> None:
+def _limited(server: DatabaseServer, rights: str, *, connections: int) -> str:
+    """Make a user who may open so many connections; return the name."""
     user = f"few{random.randrange(10**9)}"
     account = f"'{user}'@'localhost'"
     server.run(
         None,
         f"CREATE USER {account} IDENTIFIED BY 'secret'",
-        f"GRANT SELECT, SHOW VIEW, TRIGGER, EVENT ON {database}.* TO {account}"
-        f" WITH MAX_USER_CONNECTIONS {SESSIONS + 1}",
+        f"GRANT {rights} TO {account} WITH MAX_USER_CONNECTIONS {connections}",
     )
+    return user
+
+
+def test_one_session_dumps_where_no_more_are_to_be_had(
+    server: DatabaseServer, database: str
+) -> None:
+    rights = f"SELECT, SHOW VIEW, TRIGGER, EVENT ON {database}.*"
+    user = _limited(server, rights, connections=SESSIONS + 1)
     settings = replace(_settings(server, database), user=user, password="secret")
     wait_until(lambda: _readers(replace(settings, sessions=SESSIONS - 1)) == SESSIONS - 1)
     more = replace(settings, sessions=SESSIONS + 1)
@@ -355,18 +361,12 @@ def test_a_failure_in_one_session_leaves_nothing(
 def test_one_session_loads_where_no_more_are_to_be_had(
     server: DatabaseServer, database: str
 ) -> None:
-    user = f"few{random.randrange(10**9)}"
-    account = f"'{user}'@'localhost'"
-    server.run(
-        None,
-        f"CREATE USER {account} IDENTIFIED BY 'secret'",
-        f"GRANT ALL ON *.* TO {account} WITH MAX_USER_CONNECTIONS 2",
-    )
+    user = _limited(server, "ALL ON *.*", connections=2)
     dump = take(_settings(server, database))
     copy = f"{database}_copy"
     settings = replace(server.settings(copy, sessions=SESSIONS), user=user, password="secret")
     assert load(settings, dump).rows == 2000 * len(TABLES)
-    server.run(None, f"DROP DATABASE {copy}", f"DROP USER {account}")
+    server.run(None, f"DROP DATABASE {copy}", f"DROP USER '{user}'@'localhost'")
 
 
 def test_a_batch_that_the_server_gives_up_is_loaded_again(server: DatabaseServer) -> None:

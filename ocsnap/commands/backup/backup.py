@@ -17,7 +17,7 @@ from ocsnap import __version__
 from ocsnap.commands.backup.file_passes import FilePasses
 from ocsnap.commands.backup.guard import Guard
 from ocsnap.commands.backup.owners import group_names, user_names
-from ocsnap.commands.backup.preflight import preflight, snapshots_of
+from ocsnap.commands.backup.preflight import preflight
 from ocsnap.commands.backup.protection import renew_locks
 from ocsnap.commands.backup.report import BackupReport
 from ocsnap.commands.backup.sources import config_source
@@ -37,6 +37,7 @@ from ocsnap.owncloud.maintenance import Freeze
 from ocsnap.repository.alarm import unacknowledged
 from ocsnap.repository.blob import BlobKind
 from ocsnap.repository.commit import commit
+from ocsnap.repository.lineage import lineage
 from ocsnap.repository.lock_survey import Purpose
 from ocsnap.repository.rescue import kit
 from ocsnap.repository.snapshot import MAINTENANCE_FIGURE, OwncloudRecord, Root, RootKind, Snapshot
@@ -155,7 +156,8 @@ class _Backup:
 
     def _parent(self) -> StoredSnapshot | None:
         self.earlier = self.repository.snapshots(self.context.monitor)
-        mine = snapshots_of(self.site.instance, self.earlier, self.context.host)
+        root = str(self.site.instance.root)
+        mine = lineage(self.earlier, root=root, host=self.context.host)
         return mine[-1] if mine else None
 
     def _archive_config(self, before: dict[RootKey, Root]) -> Root:

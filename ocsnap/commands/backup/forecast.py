@@ -15,12 +15,13 @@ import msgspec
 
 from ocsnap.commands.backup.experience import Experience, experience
 from ocsnap.commands.backup.file_sources import file_sources, trusted_folders
-from ocsnap.commands.backup.preflight import preflight, snapshots_of
+from ocsnap.commands.backup.preflight import preflight
 from ocsnap.commands.backup.sources import config_source
 from ocsnap.commands.context import connect, state_dir
 from ocsnap.commands.restore.undo import demand_whole
 from ocsnap.errors import NoRepositoryError
 from ocsnap.owncloud.lease import read_lease
+from ocsnap.repository.lineage import lineage
 from ocsnap.repository.pack import TARGET_BYTES
 from ocsnap.repository.rescue import kit
 from ocsnap.repository.snapshot import RootKind
@@ -173,7 +174,8 @@ class _Forecaster:
         if self.repository is None:
             return []
         found = self.repository.snapshots(self.context.monitor)
-        return snapshots_of(self.checked.site.instance, found, self.context.host)
+        root = str(self.checked.site.instance.root)
+        return lineage(found, root=root, host=self.context.host)
 
     def _experience(self, mine: list[StoredSnapshot]) -> Experience:
         if self.repository is None:

@@ -10,17 +10,13 @@ from ocsnap.commands.backup.sources import own_folders, refuse_inside
 from ocsnap.commands.site import open_site, site_findings
 from ocsnap.errors import ConfigError
 from ocsnap.owncloud.special.findings import refuse, warnings
-from ocsnap.repository.lineage import lineage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from ocsnap.commands.backup.backup import BackupOptions
     from ocsnap.commands.context import Context
     from ocsnap.commands.site import Site
-    from ocsnap.owncloud.instance import Instance
-    from ocsnap.repository.snapshot import StoredSnapshot
 
 
 @dataclass(frozen=True)
@@ -64,19 +60,6 @@ def preflight(context: Context, options: BackupOptions, folder: Path) -> Preflig
         site.occ.maintenance()  # what cannot be asked cannot be frozen after hours of uploads
     snapshot = _file_system_snapshot(context, options)
     return Preflight(site, freezes, snapshot, tuple(warnings(found)))
-
-
-def snapshots_of(
-    instance: Instance, snapshots: Iterable[StoredSnapshot], host: str
-) -> list[StoredSnapshot]:
-    """Return the snapshots of one ownCloud; the next one is compared with the last of them.
-
-    Args:
-        instance: the ownCloud.
-        snapshots: all there are, oldest first.
-        host: this machine's name.
-    """
-    return lineage(snapshots, root=str(instance.root), host=host)
 
 
 def _file_system_snapshot(context: Context, options: BackupOptions) -> FileSystemSnapshot | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ocsnap.commands.cross_check import trees
 from ocsnap.commands.cross_check.side import ContentPlace
@@ -11,7 +11,7 @@ from ocsnap.errors import DamagedError, ObjectMissingError
 from ocsnap.owncloud import checksums
 from ocsnap.snapshot.file_reader import FileReader
 from ocsnap.snapshot.listings import Listings
-from ocsnap.snapshot.workers import Workers
+from ocsnap.snapshot.workers import FETCHERS, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ocsnap.monitor import Monitor
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root
-
-READERS: Final = 3
 
 
 class RepositoryFiles:
@@ -82,7 +80,7 @@ class RepositoryFiles:
         def compare_pack(files: list[Wanted]) -> None:
             self._compare_pack(files, judge)
 
-        workers = Workers(compare_pack, threads=READERS, name="ocsnap-compare")
+        workers = Workers(compare_pack, threads=FETCHERS, name="ocsnap-compare")
         try:
             for _, files in book.wanted():
                 workers.submit([files])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ocsnap.database.database import LoadReport, TableInfo, read_manifest
 from ocsnap.database.mysql import swap
 from ocsnap.database.mysql.comparison import Comparison
 from ocsnap.database.mysql.failures import explained
+from ocsnap.database.mysql.further_sessions import close, open_further
 from ocsnap.database.mysql.names import quoted, stamp
 from ocsnap.database.mysql.place import choose, prepared, remove_loaded
 from ocsnap.database.mysql.programs import ProgramKind, drop, read_programs
@@ -174,20 +175,13 @@ def _row_loader(sessions: Sequence[Session]) -> Iterator[RowLoader | None]:
 
 
 @contextmanager
-def _further_sessions(settings: DatabaseSettings, database: str) -> Iterator[list[Session]]:
+def _further_sessions(settings: DatabaseSettings, database: str) -> Iterator[Sequence[Session]]:
     """Open sessions that use a database; none where the settings or the server want just one."""
-    with ExitStack() as opened:
-        sessions = []
-        try:
-            for _ in range(settings.sessions if settings.sessions > 1 else 0):
-                session = Session(settings, database=database)
-                opened.callback(session.close)
-                sessions.append(session)
-        except DatabaseError:
-            # Most likely max_connections: one session alone can load everything.
-            opened.close()
-            sessions = []
+    sessions = open_further(settings, database)
+    try:
         yield sessions
+    finally:
+        close(sessions)
 
 
 class _Loader:

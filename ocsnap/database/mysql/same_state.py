@@ -15,15 +15,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import pymysql
-
-from ocsnap.database.mysql.session import Session
-from ocsnap.errors import DatabaseError
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ocsnap.database.settings import DatabaseSettings
+    from ocsnap.database.mysql.session import Session
 
 ATTEMPTS = 10
 PAUSE_SECONDS = 0.02
@@ -39,30 +34,6 @@ _MYSQL_COUNT: Final = "Innodb_buffer_pool_write_requests"
 
 # Writes that come from other servers are no statements that are counted as running here.
 _OTHER_WRITERS = ("wsrep_on", "slave_running", "replica_running")
-
-
-def open_readers(settings: DatabaseSettings) -> tuple[Session, ...]:
-    """Return as many sessions as the settings want; none where the server has not so many.
-
-    Args:
-        settings: how to reach the database; `sessions` of 1 wants none.
-    """
-    readers: list[Session] = []
-    if settings.sessions > 1:
-        try:
-            for _ in range(settings.sessions):
-                readers.append(Session(settings, database=settings.name))  # noqa: PERF401 - closed if one fails
-        except (DatabaseError, pymysql.err.MySQLError):
-            # Most likely max_connections: one session alone can dump everything.
-            close(readers)
-            return ()
-    return tuple(readers)
-
-
-def close(readers: Sequence[Session]) -> None:
-    """Close sessions."""
-    for session in readers:
-        session.close()
 
 
 def begin_together(
@@ -82,22 +53,22 @@ def begin_together(
         pymysql.err.MySQLError: the server refuses.
     """
     if readers and not _has_other_writers(session):
+        count = name_of_count(session.texts("SELECT VERSION()")[0][0])
         for _ in range(ATTEMPTS):
-            before = _ended(session)
+            before = _ended(session, count)
             if before and _is_alone(session):
                 for each in (session, *readers):
                     begin(each)
-                if _ended(session) == before:
+                if _ended(session, count) == before:
                     return True
             session.rows(f"SELECT SLEEP({PAUSE_SECONDS})")
     begin(session)
     return False
 
 
-def _ended(session: Session) -> int:
+def _ended(session: Session, count: str) -> int:
     """Return what grows when a transaction ends; 0 where the server does not tell."""
-    version = session.texts("SELECT VERSION()")[0][0]
-    name = name_of_count(version).replace("_", "\\_")
+    name = count.replace("_", "\\_")
     rows = session.texts(f"SHOW GLOBAL STATUS LIKE '{name}'")
     return int(rows[0][1]) if rows else 0
 

@@ -15,8 +15,9 @@ import pymysql
 from pymysql.constants import ER
 
 from ocsnap.database.mysql.failures import DEFINITION_CHANGED, code_of
+from ocsnap.database.mysql.further_sessions import close, open_further
 from ocsnap.database.mysql.names import quoted
-from ocsnap.database.mysql.same_state import begin_together, close, open_readers
+from ocsnap.database.mysql.same_state import begin_together
 from ocsnap.database.mysql.schema import read_tables
 from ocsnap.database.mysql.session import Session
 from ocsnap.errors import DatabaseError
@@ -59,7 +60,7 @@ def open_snapshot(session: Session, settings: DatabaseSettings) -> Snapshot:
         DatabaseError: tables are being altered all the time.
         pymysql.err.MySQLError: the server refuses.
     """
-    readers = open_readers(settings)
+    readers = open_further(settings, settings.name)
     try:
         for _ in range(ATTEMPTS):
             together = begin_together(session, readers, begin)
