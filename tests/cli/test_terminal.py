@@ -84,7 +84,8 @@ def test_a_bar_comes_and_goes(installation: Installation):
 
 @pytest.mark.parametrize("columns", [60, 100])
 def test_the_progress_says_where_it_is_how_fast_and_how_long(tmp_path: Path, columns: int):
-    cloud = install(tmp_path, files_per_user=2, large_bytes=20_000_000)
+    # Each home takes longer than from one drawing to the next, on a fast machine too.
+    cloud = install(tmp_path, files_per_user=2, large_bytes=60_000_000)
     seen = watch(cloud, columns, "backup")
     assert seen.status == 0
     assert all(len(line) <= columns for line in seen.ever)
