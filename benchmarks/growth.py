@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.curve import Series, drawn
 from benchmarks.process_tree import run
 from tests.servers.ocsnap_settings import toml, usual_settings
 from tests.servers.owncloud_site import make_site
@@ -44,6 +45,11 @@ class Point(NamedTuple):
     first: Run
     again: Run
     state_bytes: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that one of these runs took."""
+        return max(self.first.peak_bytes, self.again.peak_bytes)
 
 
 def main() -> None:
@@ -117,7 +123,7 @@ def _table(points: list[Point]) -> Table:
             f"{point.first.seconds:.1f}",
             f"{point.again.seconds:.2f}",
             f"{point.again.seconds / point.entries * 1e6:.1f}",
-            f"{max(point.first.peak_bytes, point.again.peak_bytes) / (1 << 20):.0f}",
+            f"{point.peak_bytes / (1 << 20):.0f}",
             f"{point.state_bytes / 1e6:.1f}",
             f"{point.state_bytes / point.entries:.0f}",
         )
@@ -129,7 +135,7 @@ def _judgement(points: list[Point]) -> list[str]:
     smallest, largest = points[0], points[-1]
     grown = largest.entries / smallest.entries
     slower = largest.again.seconds / smallest.again.seconds
-    peak_bytes = max(largest.first.peak_bytes, largest.again.peak_bytes)
+    peak_bytes = largest.peak_bytes
     per_entry = peak_bytes / largest.entries
     good = slower <= grown and per_entry < _MOST_BYTES_PER_ENTRY and peak_bytes < _MOST_MIB << 20
     return [
@@ -140,43 +146,16 @@ def _judgement(points: list[Point]) -> list[str]:
 
 
 def _curve(points: list[Point]) -> str:
-    """Return a picture: seconds and MiB over entries, both axes to the largest value."""
-    width, height, margin = 640, 300, 60
-    most = points[-1].entries
-    series = (
-        ("no change, s", "#1b6ac9", [point.again.seconds for point in points]),
-        ("peak, MiB", "#c9561b", [point.again.peak_bytes / (1 << 20) for point in points]),
-        ("notes, MB", "#2f8f4e", [point.state_bytes / 1e6 for point in points]),
+    """Draw what stands in the table."""
+    return drawn(
+        [point.entries for point in points],
+        [
+            Series("no change, s", "#1b6ac9", [point.again.seconds for point in points]),
+            Series("peak, MiB", "#c9561b", [point.peak_bytes / (1 << 20) for point in points]),
+            Series("notes, MB", "#2f8f4e", [point.state_bytes / 1e6 for point in points]),
+        ],
+        unit="entries",
     )
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">',
-        "<style>text { font: 12px sans-serif }</style>",
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-    ]
-    for number, (name, colour, values) in enumerate(series):
-        top = max(values) or 1.0
-        places = [
-            (
-                margin + point.entries / most * (width - 2 * margin),
-                height - margin - value / top * (height - 2 * margin),
-            )
-            for point, value in zip(points, values, strict=True)
-        ]
-        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-        parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{line}"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
-        label = f"{name}: {top:,.1f} at {most:,} entries"
-        parts.append(f'<text x="{margin}" y="{20 + 16 * number}" fill="{colour}">{label}</text>')
-    bottom = height - margin
-    parts.append(
-        f'<path d="M{margin} {margin} V{bottom} H{width - margin}" fill="none" stroke="#333"/>'
-    )
-    for point in points:
-        x = margin + point.entries / most * (width - 2 * margin)
-        parts.append(
-            f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="middle">{point.entries:,}</text>'
-        )
-    return "\n".join([*parts, "</svg>\n"])
 
 
 if __name__ == "__main__":
