@@ -24,14 +24,21 @@ def register(app: typer.Typer) -> None:
 def acknowledge(
     context: typer.Context,
     snapshot: Annotated[
-        list[str], typer.Argument(help="IDs of snapshots that raised an alarm.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="SNAPSHOT...",
+            help="Snapshots that raised an alarm: their IDs, or latest.",
+            show_default=False,
+        ),
     ],
-    reason: Annotated[str, typer.Option("--reason", help="Why all is well, for later.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why all is well, for later.")
+    ] = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say which alarms these are.")
     ] = False,
 ) -> int:
-    """Say that somebody has looked at a snapshot's alarms and that all is well.
+    """Say that all is well in spite of a snapshot's alarms.
 
     Until then `ocsnap prune` deletes nothing, since the older snapshots may be all that is left of
     what was lost. That it was said, when and by whom, is kept in the repository.
@@ -40,7 +47,7 @@ def acknowledge(
 
         ocsnap acknowledge 1a2b3c4d
 
-        ocsnap acknowledge latest --reason "Alice converted her whole music collection"
+        ocsnap acknowledge latest --reason "Alice converted all her music"
     """
     from ocsnap.commands.acknowledge import acknowledge as run  # noqa: PLC0415 - see session
 

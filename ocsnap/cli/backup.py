@@ -35,22 +35,38 @@ def register(app: typer.Typer) -> None:
 def backup(
     context: typer.Context,
     no_maintenance: Annotated[
-        bool, typer.Option("--no-maintenance", help="Do not freeze: somebody else sees to it.")
+        bool,
+        typer.Option("--no-maintenance", help="Do not freeze ownCloud: somebody else sees to it."),
     ] = False,
     snapshot_command: Annotated[
         str | None,
-        typer.Option("--snapshot-command", help="Make a file system snapshot with this command."),
+        typer.Option(
+            "--snapshot-command",
+            metavar="COMMAND",
+            help="Command that makes a snapshot of the file system, to be read instead of it.",
+        ),
     ] = None,
     snapshot_cleanup_command: Annotated[
         str | None,
-        typer.Option("--snapshot-cleanup-command", help="Remove the snapshot with this command."),
+        typer.Option(
+            "--snapshot-cleanup-command",
+            metavar="COMMAND",
+            help="Command that removes that snapshot.",
+        ),
     ] = None,
     snapshot_path: Annotated[
         Path | None,
-        typer.Option("--snapshot-path", help="Where the data directory is in the snapshot."),
+        typer.Option(
+            "--snapshot-path",
+            metavar="FOLDER",
+            help="Where the data directory is in that snapshot.",
+        ),
     ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Go on without this terminal, once all is checked.")
+        bool,
+        typer.Option(
+            "--detach", help="Go on without this terminal, once all is checked; see ocsnap status."
+        ),
     ] = False,
     if_older_than: Annotated[
         float | None,
@@ -66,7 +82,10 @@ def backup(
         typer.Option("--dry-run", "-n", help="Only say what is new, and what it takes and costs."),
     ] = False,
 ) -> int:
-    """Make a snapshot: freeze ownCloud, dump its database, store what changed, lift the freeze.
+    """Make a snapshot of files, database and configuration.
+
+    The long work is done while users go on; ownCloud is frozen for seconds. What is stored is what
+    changed.
 
     Exits with 3 when the snapshot was made but files are missing from it, with 17 when so much is
     lost or changed since the one before that it may be an accident or an attack, and at once with

@@ -20,9 +20,10 @@ def register(app: typer.Typer) -> None:
 
 
 def completion(
-    context: typer.Context, shell: Annotated[Shell, typer.Argument(help="The shell.")]
+    context: typer.Context,
+    shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="The shell.")],
 ) -> int:
-    """Print a script by which a shell completes commands and options.
+    """Print a script that lets a shell complete commands.
 
     Examples:
 

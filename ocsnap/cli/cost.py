@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(context: typer.Context) -> int:
-    """Tell what the backups cost a month, and what a full restore would cost.
+    """Tell what the backups cost a month, and a restore.
 
     The store is asked where each object lies; the prices are those of the bucket's region, of the
     day that is shown, or your own: repository.prices_file.

@@ -35,26 +35,36 @@ def register(app: typer.Typer) -> None:
 
 def drill(
     context: typer.Context,
-    snapshot: Annotated[str, typer.Option(help="latest, an id, or a time.")] = "latest",
+    snapshot: Annotated[
+        str,
+        typer.Option(
+            metavar="SNAPSHOT",
+            help="latest, the first digits of an ID, or a time such as 2026-11-01T20:30.",
+        ),
+    ] = "latest",
     scratch: Annotated[
         Path | None,
         typer.Option(
+            metavar="FOLDER",
             help="An existing folder with room for all files; else backup.state_dir.",
             show_default=False,
         ),
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave what was restored.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave what was restored where it is.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say what it would fetch and cost.")
     ] = False,
     if_older_than: IfOlderThan = None,
 ) -> int:
-    """Rehearse the restore: into a scratch folder and a scratch database, checked, then removed.
+    """Rehearse the restore in a scratch folder and database.
 
-    The running ownCloud is not touched. It tells how long the restore took (recovery time) and how
-    old the restored state was (recovery point), and writes the same into backup.state_dir/drill.
-    Exits with 18 when anything did not come back as it was. With --quiet nothing is
-    printed unless something is wrong. Fit for a monthly timer: ocsnap schedule install --drill.
+    All is restored, checked, and removed; the running ownCloud is not touched. It tells how long
+    the restore took (recovery time) and how old the restored state was (recovery point), and writes
+    the same into backup.state_dir/drill. Exits with 18 when anything did not come back as it was.
+    With --quiet nothing is printed unless something is wrong. Fit for a monthly timer: ocsnap
+    schedule install --drill.
 
     Examples:
 

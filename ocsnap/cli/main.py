@@ -97,47 +97,93 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
         raise typer.Exit
 
 
-@app.callback(epilog="Exit statuses: see docs/exit-statuses.md.")
+@app.callback(epilog="Exit statuses: see docs/exit-statuses.md, or the end of man ocsnap.")
 def global_options(  # noqa: PLR0913 - one parameter for each option
     context: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="The configuration file.", show_default=False),
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="The configuration.", show_default=False
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of text.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version, and those of what ocsnap uses.",
+        ),
     ] = False,
     repository: Annotated[
         str | None,
-        typer.Option("--repository", help="Without a file: s3://bucket/prefix or file:///folder."),
+        typer.Option(
+            "--repository",
+            metavar="URL",
+            help="Where the backups are: s3://bucket/prefix or file:///folder.",
+        ),
     ] = None,
-    region: Annotated[str | None, typer.Option("--region", help="The bucket's region.")] = None,
+    region: Annotated[
+        str | None, typer.Option("--region", metavar="REGION", help="The bucket's region.")
+    ] = None,
     endpoint: Annotated[
-        str | None, typer.Option("--endpoint", help="The address of a store not Amazon's.")
+        str | None,
+        typer.Option(
+            "--endpoint", metavar="URL", help="The address of a store that is not Amazon's."
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option("--profile", help="A profile of ~/.aws with the store's key.")
+        str | None,
+        typer.Option(
+            "--profile",
+            metavar="PROFILE",
+            help="A profile in ~/.aws that has the store's access key.",
+        ),
     ] = None,
     access_key_id: Annotated[
-        str | None, typer.Option("--access-key-id", help="The store's key; else as boto3 finds it.")
+        str | None,
+        typer.Option(
+            "--access-key-id",
+            metavar="ID",
+            help="The store's access key; else the environment, ~/.aws or the machine has it.",
+        ),
     ] = None,
     secret_access_key_file: Annotated[
-        Path | None, typer.Option("--secret-access-key-file", help="A file with its secret.")
+        Path | None,
+        typer.Option(
+            "--secret-access-key-file",
+            metavar="FILE",
+            help="A file with the secret of that access key.",
+        ),
     ] = None,
     ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="Certificates of a store that signs its own.")
+        Path | None,
+        typer.Option(
+            "--ca-file", metavar="FILE", help="Certificates of a store that signs its own."
+        ),
     ] = None,
     passphrase_file: Annotated[
-        Path | None, typer.Option("--passphrase-file", help="A file with the passphrase.")
+        Path | None,
+        typer.Option("--passphrase-file", metavar="FILE", help="A file with the passphrase."),
     ] = None,
     key_file: Annotated[
-        list[Path] | None, typer.Option("--key-file", help="An exported secret key, or several.")
+        list[Path] | None,
+        typer.Option(
+            "--key-file", metavar="FILE", help="An exported secret key; may be given several times."
+        ),
     ] = None,
     state_dir: Annotated[
-        Path | None, typer.Option("--state-dir", help="The folder for ocsnap's own notes.")
+        Path | None,
+        typer.Option(
+            "--state-dir",
+            metavar="FOLDER",
+            help="The folder for ocsnap's own notes, in place of /var/lib/ocsnap.",
+        ),
     ] = None,
 ) -> None:
     """Back up an ownCloud consistently, encrypted, and restore it.

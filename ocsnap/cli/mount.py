@@ -19,17 +19,17 @@ def register(app: typer.Typer) -> None:
 
 def mount(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="An empty folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="An empty folder.")],
     allow_other: Annotated[
         bool,
         typer.Option("--allow-other", help="Let other users look, as far as modes let them."),
     ] = False,
 ) -> int:
-    """Show all snapshots as folders, read-only, until Ctrl-C or fusermount -u.
+    """Show all snapshots as folders that can only be read.
 
-    latest leads to the youngest; snapshots/TIME/USER/files holds a user's files, and _config,
-    _data and _database beside the users the rest. Times are in UTC. Needs FUSE:
-    pip install 'ocsnap[mount]'.
+    It goes on until Ctrl-C or fusermount -u. latest leads to the youngest;
+    snapshots/TIME/USER/files holds a user's files, and _config, _data and _database beside the
+    users the rest. Times are in UTC. Needs FUSE: pip install 'ocsnap[mount]'.
 
     Examples:
 

@@ -11,10 +11,14 @@ from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
 _Snapshot = Annotated[
-    str, typer.Argument(help="Which: the first digits of its id, a time, or latest.")
+    str,
+    typer.Argument(
+        metavar="SNAPSHOT",
+        help="latest, the first digits of an ID, or a time such as 2026-11-01T20:30.",
+    ),
 ]
 
-_DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say which it is.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say which snapshot it is.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +51,9 @@ def pin(context: typer.Context, snapshot: _Snapshot, dry_run: _DryRun = False) -
 
 
 def unpin(context: typer.Context, snapshot: _Snapshot, dry_run: _DryRun = False) -> int:
-    """Leave a snapshot to the rules of prune again; the key must be allowed to delete.
+    """Leave a snapshot to the rules of prune again.
+
+    The access key of the store must be allowed to delete.
 
     Example:
 

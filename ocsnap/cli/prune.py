@@ -34,20 +34,41 @@ def prune(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only tell what would be done, and why.")
     ] = False,
-    keep_last: Annotated[int | None, typer.Option(help="Keep so many of the newest.")] = None,
-    keep_hourly: Annotated[int | None, typer.Option(help="Keep one for so many hours.")] = None,
-    keep_daily: Annotated[int | None, typer.Option(help="Keep one for so many days.")] = None,
-    keep_weekly: Annotated[int | None, typer.Option(help="Keep one for so many weeks.")] = None,
-    keep_monthly: Annotated[int | None, typer.Option(help="Keep one for so many months.")] = None,
-    keep_yearly: Annotated[int | None, typer.Option(help="Keep one for so many years.")] = None,
+    keep_last: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Keep so many of the newest.")
+    ] = None,
+    keep_hourly: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Keep the last one of each of so many hours."),
+    ] = None,
+    keep_daily: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Keep the last one of each of so many days."),
+    ] = None,
+    keep_weekly: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Keep the last one of each of so many weeks."),
+    ] = None,
+    keep_monthly: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Keep the last one of each of so many months."),
+    ] = None,
+    keep_yearly: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Keep the last one of each of so many years."),
+    ] = None,
     keep_within: Annotated[
-        str | None, typer.Option(help="Keep all of so long before the newest: 36h, 30d, 1y6m.")
+        str | None,
+        typer.Option(
+            metavar="AGE",
+            help="Keep all that are at most so much older than the newest: 36h, 30d, 1y6m.",
+        ),
     ] = None,
     remove_damaged: Annotated[
         bool, typer.Option("--remove-damaged", help="Remove damaged snapshots, too.")
     ] = False,
 ) -> int:
-    """Remove the snapshots that no rule keeps, and what nobody needs any more.
+    """Remove the snapshots that no rule keeps.
 
     The rules stand in [prune] of the configuration; an option here takes the place of its key. A
     snapshot stays if any rule says so. The newest one without errors stays always, and so do those

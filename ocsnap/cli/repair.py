@@ -30,12 +30,12 @@ def repair(
         bool, typer.Option("--dry-run", "-n", help="Only tell what would be done.")
     ] = False,
 ) -> int:
-    """Make the index right again, and tell which files and snapshots stay damaged.
+    """Make the index right again, and tell what stays damaged.
 
-    Packs that no index lists are listed again, as their own trailers say; packs that are damaged or
-    missing are listed no more; ocsnap.json is written anew if it is damaged or missing. The next
-    backup then looks closely and stores again what is lost and still on the disk as it was: that
-    mends older snapshots, too.
+    The index says where in the repository each piece of a file lies. Packs that no index lists are
+    listed again, as their own trailers say; packs that are damaged or missing are listed no more;
+    ocsnap.json is written anew if it is damaged or missing. The next backup then looks closely and
+    stores again what is lost and still on the disk as it was: that mends older snapshots, too.
 
     With --read-data everything is fetched, with --dry-run too: only so can it tell what is damaged.
     What that takes and costs is foreseen by: ocsnap verify --read-data --dry-run.

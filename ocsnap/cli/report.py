@@ -24,10 +24,16 @@ def report(
     html: Annotated[Path, typer.Option("--html", metavar="FILE", help="Where to write the page.")],
     last: Annotated[
         int | None,
-        typer.Option("--last", "-n", min=1, help="Only so many of the latest snapshots; else all."),
+        typer.Option(
+            "--last",
+            "-n",
+            metavar="NUMBER",
+            min=1,
+            help="Only so many of the latest snapshots; else all.",
+        ),
     ] = None,
 ) -> int:
-    """Write how the backups have gone into one page for a browser.
+    """Write how the backups have gone into a page for a browser.
 
     It shows what went wrong, how snapshots have grown, how long backups took and locked users
     out, what was left out, every run on this machine, and whose files they are. The page loads

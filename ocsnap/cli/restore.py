@@ -44,49 +44,80 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     data: Annotated[bool, typer.Option("--data", help="Restore the users' files.")] = False,
     snapshot: Annotated[
         str,
-        typer.Option("--snapshot", help="ID, latest, or a time such as 2026-11-01T20:30."),
+        typer.Option(
+            "--snapshot",
+            metavar="SNAPSHOT",
+            help="latest, the first digits of an ID, or a time such as 2026-11-01T20:30.",
+        ),
     ] = "latest",
     target: Annotated[
         Path | None,
-        typer.Option("--target", help="Put the files and the dump into this empty folder."),
+        typer.Option(
+            "--target", metavar="FOLDER", help="Put the files and the dump into this empty folder."
+        ),
     ] = None,
     database_name: Annotated[
         str | None,
-        typer.Option("--database-name", help="Load the database under this name instead."),
+        typer.Option(
+            "--database-name",
+            metavar="NAME",
+            help="With --db: load it into a new database of this name.",
+        ),
     ] = None,
     devices: Annotated[
         bool, typer.Option("--devices", help="Make device nodes, too; only root may.")
     ] = False,
     root: Annotated[
-        Path | None, typer.Option("--root", help="The whole site: the folder of its code.")
+        Path | None,
+        typer.Option("--root", metavar="FOLDER", help="Another folder of ownCloud's code."),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="The whole site: its data directory.")
+        Path | None,
+        typer.Option("--data-dir", metavar="FOLDER", help="Another data directory."),
     ] = None,
     homes_dir: Annotated[
         Path | None,
-        typer.Option("--homes-dir", help="The whole site: homes that lay outside of it."),
+        typer.Option(
+            "--homes-dir",
+            metavar="FOLDER",
+            help="Another folder for homes that lay outside of the data directory.",
+        ),
     ] = None,
     db_host: Annotated[
         str | None,
-        typer.Option("--db-host", help="The whole site: host, host:port or host:/socket."),
+        typer.Option(
+            "--db-host",
+            metavar="HOST",
+            help="Another database server: host, host:port or host:/socket.",
+        ),
     ] = None,
     db_name: Annotated[
-        str | None, typer.Option("--db-name", help="The whole site: its database.")
+        str | None,
+        typer.Option("--db-name", metavar="NAME", help="Another database, which is empty."),
     ] = None,
     db_user: Annotated[
-        str | None, typer.Option("--db-user", help="The whole site: its database account.")
+        str | None,
+        typer.Option("--db-user", metavar="USER", help="Another database account."),
     ] = None,
     db_password_file: Annotated[
         Path | None,
-        typer.Option("--db-password-file", help="A file with the password of that account."),
+        typer.Option(
+            "--db-password-file", metavar="FILE", help="A file with the password of that account."
+        ),
     ] = None,
     checksum: Annotated[
-        bool, typer.Option("--checksum", help="Read what stands there; do not trust its times.")
+        bool,
+        typer.Option(
+            "--checksum", help="Read every file that stands there; do not trust its times."
+        ),
     ] = False,
     table: Annotated[
         list[str] | None,
-        typer.Option("--table", help="With --db: only this table, into a database of its own."),
+        typer.Option(
+            "--table",
+            metavar="TABLE",
+            help="With --db: only this table; may be given several times.",
+        ),
     ] = None,
     no_fingerprint: Annotated[
         bool, typer.Option("--no-fingerprint", help="Do not warn the sync clients.")
@@ -104,20 +135,29 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         bool, typer.Option("--forget-kept", help="Remove for good what restores have kept.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    user: Annotated[str | None, typer.Option("--user", help="Only what is this user's.")] = None,
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Only what is this user's.")
+    ] = None,
     path: Annotated[
-        str | None, typer.Option("--path", help="With --user: only this file or folder.")
+        str | None,
+        typer.Option("--path", metavar="PATH", help="With --user: only this file or folder."),
     ] = None,
     to: Annotated[
         Path | None,
-        typer.Option("--to", help="With --user: into this folder, not into the cloud."),
+        typer.Option(
+            "--to", metavar="FOLDER", help="With --user: into this folder, not into the cloud."
+        ),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="With --user: replace what differs, keep no copy.")
     ] = False,
     without: Annotated[
         list[str] | None,
-        typer.Option("--without", help="With --user: leave these rows out, for example shares."),
+        typer.Option(
+            "--without",
+            metavar="ROWS",
+            help="With --user: leave these rows out, such as shares; may be given several times.",
+        ),
     ] = None,
 ) -> int:
     """Get files and database back as they were.
@@ -125,7 +165,8 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     Without --db and --data everything comes back, the configuration of ownCloud included. All is
     built beside what stands there, then exchanged in one go; what stood there is kept, and --undo
     puts it back. With --target nothing that runs is touched: the files and the dump (SQL files for
-    `mysql`) go into that folder. With --repository no configuration file is needed.
+    `mysql`) go into that folder. With --repository no configuration file is needed. With --root,
+    --data-dir, --db-name and their like the site comes to other paths, or into another database.
 
     With --user one user's file, folder or everything is put back into the cloud that runs, and
     ownCloud is told (occ files:scan); what differs is kept beside under another name. With --to
@@ -133,6 +174,8 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     so on come back as well, the account too if it was deleted.
 
     With --db --table a table is loaded into a database beside ownCloud's, never over it.
+
+    It asks before it replaces anything. Exits with 10 when something could not be brought back.
 
     Examples:
 
@@ -144,13 +187,13 @@ def restore(  # noqa: PLR0913 - one parameter for each option
 
         ocsnap restore --target /srv/look-inside
 
-        ocsnap restore --repository s3://oc-backup/cloud --passphrase-file passphrase
+        ocsnap restore --repository s3://oc-backup/cloud --key-file secret.asc
 
-        ocsnap restore --root /srv/copy --data-dir /srv/copy-data --db-name owncloud_copy
+        ocsnap restore --root /srv/copy --data-dir /srv/data --db-name oc_copy
 
         ocsnap restore --undo
 
-        ocsnap restore --user u1 --path Documents/letter.odt --snapshot 2026-11-01
+        ocsnap restore --user u1 --path letter.odt --snapshot 2026-11-01
 
         ocsnap restore --user u1 --path Documents --to /tmp
 

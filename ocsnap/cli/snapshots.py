@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def snapshots(context: typer.Context) -> int:
-    """List the snapshots, oldest first, and what alarms they raised.
+    """List the snapshots and what alarms they raised.
+
+    The oldest comes first.
 
     Example:
 

@@ -46,10 +46,17 @@ def register(app: typer.Typer) -> None:
 def stats(
     context: typer.Context,
     last: Annotated[
-        int | None, typer.Option("--last", "-n", min=1, help="So many of the latest; else all.")
+        int | None,
+        typer.Option(
+            "--last",
+            "-n",
+            metavar="NUMBER",
+            min=1,
+            help="Only so many of the latest snapshots; else all.",
+        ),
     ] = None,
 ) -> int:
-    """Show how the backups grow, what was saved, and whose files they are.
+    """Show how the backups grow and what is saved.
 
     Size is what a restore would bring, Grown the difference to the snapshot before; New is content
     that had to be stored, before compression. Deduplicated was stored already, under another name

@@ -35,7 +35,7 @@ def status(
         bool, typer.Option("--follow", "-f", help="Go on showing it until the run ends.")
     ] = False,
 ) -> int:
-    """Tell whether a run is going on and how far it is, and how the last ones ended.
+    """Tell how far a run is, and how the last ones ended.
 
     Nothing is asked of ownCloud or the storage. With --follow it exits as the run that it followed.
 

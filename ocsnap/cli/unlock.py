@@ -25,17 +25,21 @@ def unlock(
     context: typer.Context,
     unattended: Annotated[
         bool,
-        typer.Option("--unattended", help="Leave on what a restore has left: for a start-up."),
+        typer.Option(
+            "--unattended",
+            help="For the start of the machine: leave on what a restore that died needs.",
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only say whether there is something to lift.")
     ] = False,
 ) -> int:
-    """Lift the maintenance mode that an ocsnap which died has left on.
+    """Lift the maintenance mode that a dead ocsnap left on.
 
     Where the machine lived on, a guardian has done so within seconds, and the next backup does the
-    same by itself; but not after a restore that died half-way: then see first whether all is in its
-    place. Maintenance that somebody else turned on is left on.
+    same by itself. After a restore that died while it exchanged it is left on: ocsnap restore
+    --undo goes back to the old site, --resume on to the new one. Maintenance that somebody else
+    turned on is left on.
 
     Examples:
 

@@ -42,6 +42,7 @@ def verify(  # noqa: PLR0913 - one parameter for each option
     share: Annotated[
         str | None,
         typer.Option(
+            metavar="PERCENT",
             help="With --read-data: read only so much, such as 5%, and the rest in later runs.",
             show_default=False,
         ),
@@ -51,7 +52,11 @@ def verify(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--cross-check", help="Compare a snapshot with ownCloud's own file cache."),
     ] = False,
     snapshot: Annotated[
-        str, typer.Option(help="The snapshot of --cross-check: latest, an id, or a time.")
+        str,
+        typer.Option(
+            metavar="SNAPSHOT",
+            help="With --cross-check: latest, the first digits of an ID, or a time.",
+        ),
     ] = "latest",
     if_older_than: IfOlderThan = None,
     dry_run: Annotated[

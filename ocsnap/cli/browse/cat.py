@@ -21,12 +21,19 @@ def register(app: typer.Typer) -> None:
 def cat(
     context: typer.Context,
     path: Annotated[str, typer.Argument(metavar="[SNAPSHOT:]PATH", help="The file.")],
-    user: Annotated[str | None, typer.Option("--user", help="The path is one of theirs.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="USER", help="The path is one in the home of this user."),
+    ] = None,
     snapshot: Annotated[
         str | None,
-        typer.Option("--snapshot", help="ID, latest (the default), or a time: 2026-11-01T20:30."),
+        typer.Option(
+            "--snapshot",
+            metavar="SNAPSHOT",
+            help="latest (the default), the first digits of an ID, or a time.",
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Also to a terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write even to a terminal.")] = False,
 ) -> int:
     """Write the content of one file to standard output.
 

@@ -32,10 +32,22 @@ def register(app: typer.Typer) -> None:
 
 def diff(
     context: typer.Context,
-    old: Annotated[str, typer.Argument(help="The earlier snapshot: ID, latest, or a time.")],
-    new: Annotated[str, typer.Argument(help="The later one.")] = "latest",
-    path: Annotated[str, typer.Option("--path", help="Only this folder.", show_default=False)] = "",
-    user: Annotated[str | None, typer.Option("--user", help="Only the home of this user.")] = None,
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="OLD",
+            help="The earlier snapshot: the first digits of its ID, or a time.",
+        ),
+    ],
+    new: Annotated[
+        str, typer.Argument(metavar="NEW", help="The later one: the same, or latest.")
+    ] = "latest",
+    path: Annotated[
+        str, typer.Option("--path", metavar="PATH", help="Only this folder.", show_default=False)
+    ] = "",
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="USER", help="Only the home of this user.")
+    ] = None,
 ) -> int:
     """Tell what changed from one snapshot to another.
 

@@ -33,18 +33,27 @@ def register(app: typer.Typer) -> None:
 
 def find(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A name; *, ? and [...] stand for others.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A name; *, ? and [...] stand for others.")
+    ],
     user: Annotated[
-        str | None, typer.Option("--user", help="Only in the home of this user.")
+        str | None, typer.Option("--user", metavar="USER", help="Only in the home of this user.")
     ] = None,
     snapshot: Annotated[
-        str | None, typer.Option("--snapshot", help="Only in this snapshot.", show_default="all")
+        str | None,
+        typer.Option(
+            "--snapshot",
+            metavar="SNAPSHOT",
+            help="Only in this one: latest, the first digits of an ID, or a time.",
+            show_default="all",
+        ),
     ] = None,
     ignore_case: Annotated[
-        bool, typer.Option("--ignore-case", "-i", help="Capitals make no difference.")
+        bool,
+        typer.Option("--ignore-case", "-i", help="Take capital and small letters for the same."),
     ] = False,
 ) -> int:
-    """Find a file in all snapshots, with each of its versions and the snapshots that hold it.
+    """Find a file in all snapshots, with each of its versions.
 
     A name with a slash in it is a whole path; there * stands for slashes, too. What was deleted
     into the trash has .d and a number behind its name. Exits with 10 when a part could not be

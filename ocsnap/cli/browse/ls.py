@@ -31,14 +31,23 @@ def ls(
     path: Annotated[
         str, typer.Argument(metavar="[SNAPSHOT:]PATH", help="What to list.", show_default=False)
     ] = "",
-    user: Annotated[str | None, typer.Option("--user", help="The path is one of theirs.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="USER", help="The path is one in the home of this user."),
+    ] = None,
     snapshot: Annotated[
         str | None,
-        typer.Option("--snapshot", help="ID, latest (the default), or a time: 2026-11-01T20:30."),
+        typer.Option(
+            "--snapshot",
+            metavar="SNAPSHOT",
+            help="latest (the default), the first digits of an ID, or a time.",
+        ),
     ] = None,
-    long: Annotated[bool, typer.Option("--long", "-l", help="Rights, owner, size, time.")] = False,
+    long: Annotated[
+        bool, typer.Option("--long", "-l", help="Show rights, owner, size and time.")
+    ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-R", help="Also what is in the folders.")
+        bool, typer.Option("--recursive", "-R", help="List what is in the folders, too.")
     ] = False,
 ) -> int:
     """List what a snapshot has.

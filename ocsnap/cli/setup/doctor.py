@@ -45,20 +45,24 @@ def doctor(
         float | None,
         typer.Option(
             "--max-age",
-            help="How old the last snapshot may be; by default 48h.",
+            help="How old the last snapshot may be, such as 26h; else 48h.",
             parser=age,
             metavar="AGE",
         ),
     ] = None,
     root: Annotated[
-        Path, typer.Option("--root", help="Where the files of this machine are.", hidden=True)
+        Path,
+        typer.Option(
+            "--root", metavar="FOLDER", help="Where the files of this machine are.", hidden=True
+        ),
     ] = Path("/"),
 ) -> int:
-    """Look at everything that a backup and a restore need, one by one, and say what to do.
+    """Check all that backups and restores need.
 
-    Green is well, yellow could be better, red fails now or will; what depends on something red is
-    not looked at. Exits with 18 if anything is red. With --quiet only what is red is told. A small
-    object is put into the storage and taken away again.
+    It looks at one thing after the other and says what to do. Green is well, yellow could be
+    better, red fails now or will; what depends on something red is not looked at. Exits with 18 if
+    anything is red. With --quiet only what is red is told. A small object is put into the storage
+    and taken away again.
 
     Examples:
 

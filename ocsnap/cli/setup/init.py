@@ -41,24 +41,39 @@ def register(app: typer.Typer) -> None:
 def init(
     context: typer.Context,
     owncloud: Annotated[
-        Path | None, typer.Option("--owncloud", help="The folder with occ; default: looked for.")
+        Path | None,
+        typer.Option(
+            "--owncloud", metavar="FOLDER", help="The folder with occ; else it is looked for."
+        ),
     ] = None,
     web_url: Annotated[
-        str | None, typer.Option("--web-url", help="The address that users type.")
+        str | None, typer.Option("--web-url", metavar="URL", help="The address that users type.")
     ] = None,
     recipient: Annotated[
         list[str] | None,
-        typer.Option("--recipient", help="Fingerprint of a key that reads the backups."),
+        typer.Option(
+            "--recipient",
+            metavar="FINGERPRINT",
+            help="Fingerprint of a public key; its secret key reads the backups.",
+        ),
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", help="Pattern of what to leave out.")
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="PATTERN",
+            help="Pattern of what to leave out; may be given several times.",
+        ),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option("--sheet", help="Where to write the recovery sheet, a PDF.")
+        Path | None,
+        typer.Option("--sheet", metavar="FILE", help="Where to write the recovery sheet, a PDF."),
     ] = None,
     from_duply: Annotated[
         str | None,
-        typer.Option("--from-duply", metavar="PROFILE", help="Take over what a profile says."),
+        typer.Option(
+            "--from-duply", metavar="PROFILE", help="Take over what this profile of duply says."
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a configuration; the old one is kept.")
@@ -69,12 +84,12 @@ def init(
         typer.Option("--dry-run", "-n", help="Look at ownCloud; say what would be written."),
     ] = False,
 ) -> int:
-    """Set ocsnap up: try everything out, make the key and the repository, write the configuration.
+    """Set ocsnap up: key, repository and configuration.
 
-    Asks for what the options leave open. Where the backups go, the store's key, the passphrase's
-    file and keys are said by the options that every command has (ocsnap --help). The configuration
-    goes where -c says, else to /etc/ocsnap/config.toml, and secrets into files beside it that only
-    their owner can read.
+    Everything is tried out first. Asks for what the options leave open. Where the backups go, the
+    store's key, the passphrase's file and keys are said by the options that every command has
+    (ocsnap --help). The configuration goes where -c says, else to /etc/ocsnap/config.toml, and
+    secrets into files beside it that only their owner can read.
 
     At the end stands the recovery sheet: print it. Without it the backups are worthless when this
     machine is lost.

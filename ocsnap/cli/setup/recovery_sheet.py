@@ -24,16 +24,20 @@ def register(app: typer.Typer) -> None:
 def recovery_sheet(
     context: typer.Context,
     pdf: Annotated[
-        Path | None, typer.Option("--pdf", help="Write it there, to be printed; nothing is shown.")
+        Path | None,
+        typer.Option(
+            "--pdf", metavar="FILE", help="Write it there, to be printed; nothing is shown."
+        ),
     ] = None,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Only say that it is on paper, and prove it.")
     ] = False,
 ) -> int:
-    """Show what must be on paper when this machine is lost: where the backups are, and their key.
+    """Show what must be on paper when this machine is lost.
 
-    Keep it away from the machine. With --confirm the end of the passphrase is asked for, or with
-    public keys a message is to be decrypted with the secret one; then `ocsnap doctor` is content.
+    That is where the backups are, and their key. Keep it away from the machine. With --confirm the
+    end of the passphrase is asked for, or with public keys a message is to be decrypted with the
+    secret one; then `ocsnap doctor` is content.
 
     Examples:
 

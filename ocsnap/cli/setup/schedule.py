@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from ocsnap.commands.schedule.schedule import Installed
 
 _DRY_RUN = typer.Option("--dry-run", "-n", help="Only say what would be written and removed.")
-_ROOT = typer.Option("--root", help="Work on the machine whose files are in this folder.")
+_ROOT = typer.Option(
+    "--root", metavar="FOLDER", help="Work on the machine whose files are in this folder."
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(
         rich_markup_mode=None,
-        help="""Let backups come by themselves, by a timer of systemd or by cron.
+        help="""Let backups come by themselves, by systemd or cron.
 
         Examples:
 
