@@ -29,7 +29,7 @@ def mount(
 
     It goes on until Ctrl-C or fusermount -u. latest leads to the youngest;
     snapshots/TIME/USER/files holds a user's files, and _config, _data and _database beside the
-    users the rest. Times are in UTC. Needs FUSE: pip install 'ocsnap[mount]'.
+    users the rest. Times are in UTC. Needs FUSE: see docs/mount.md.
 
     Examples:
 

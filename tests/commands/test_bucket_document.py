@@ -62,14 +62,26 @@ def actions(name: str) -> set[str]:
     return listed
 
 
+def aws_commands(section: str) -> Iterator[list[str]]:
+    """Yield the commands of a part of the document, which may go over several lines, as words."""
+    command = ""
+    for line in re.findall(r"^    (.*)$", section, re.MULTILINE):
+        command += f"{line}\n"
+        if line.endswith(("\\", "|")):
+            continue
+        try:
+            words = shlex.split(command.replace("\\\n", " "))
+        except ValueError:  # a quotation that goes on
+            continue
+        if words[:2] == ["aws", "s3api"]:
+            yield words[2 : words.index("|") if "|" in words else None]
+        command = ""
+
+
 def commands() -> list[tuple[str, dict[str, Any]]]:
     """Read the commands that make the bucket, as boto3 takes them."""
-    lines = re.findall(
-        r"^    aws s3api (.+)$", DOCUMENT.partition("## Three keys")[0], re.MULTILINE
-    )
     found = []
-    for line in lines:
-        name, *words = shlex.split(line)
+    for name, *words in aws_commands(DOCUMENT.partition("## Three keys")[0]):
         arguments: dict[str, Any] = {}
         while words:
             key = "".join(part.title() for part in words.pop(0).removeprefix("--").split("-"))
@@ -294,9 +306,7 @@ def test_pruning_with_the_server_s_key_removes_nothing_and_says_so(
 def rescue_command(name: str) -> dict[str, str]:
     """Return the options of a command that the document gives for after an attack."""
     section = DOCUMENT.partition("## After an attack")[2]
-    found = re.search(rf"^    aws s3api ({name} [^|\n]+)", section, re.MULTILINE)
-    assert found, f"the document tells of {name}"
-    words = shlex.split(found[1])[1:]
+    words = next(words for found, *words in aws_commands(section) if found == name)
     return dict(zip(words[::2], words[1::2], strict=True))
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ocsnap.commands.mount.file_system import FileSystem
 
 _HINT: Final = (
-    "Install it: pip install 'ocsnap[mount]', and Debian's fuse3; a container needs /dev/fuse."
+    "It needs the Python package mfusepy (docs/packages.md says how to install it) and Debian's"
+    " fuse3; a container needs /dev/fuse."
 )
 _LONGEST_NAME: Final = 255
 """NAME_MAX of Linux, limits.h."""

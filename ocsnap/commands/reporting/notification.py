@@ -84,7 +84,7 @@ def _receivers(config: NotifyConfig) -> tuple[list[str], str | None]:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         return [], f"notify.urls_file: cannot be read: {reason}."
     if urls and find_spec("apprise") is None:
-        return urls, "The package apprise is not installed: pip install 'ocsnap[notify]'."
+        return urls, "The Python package apprise is not installed: see docs/packages.md."
     return urls, None
 
 
