@@ -21,6 +21,7 @@ from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
 from ocsnap.snapshot.postponed import FileJob, Postponed, batches
 from ocsnap.snapshot.predecessor import Predecessor
+from ocsnap.snapshot.readahead import announce
 from ocsnap.snapshot.scanner import Identity, Scan, Sight, describe, is_same, opened, scan
 from ocsnap.snapshot.signs import Signs, new_suffixes
 from ocsnap.snapshot.statistics import Statistics, Tally
@@ -250,6 +251,7 @@ class _Run:
             # As they were made, so about as they lie on the disk.
             jobs.sort(key=_inode_of)
             for batch in batches(jobs):
+                announce(batch)
                 workers.submit(batch)
             self.assembly.finish(segment)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ocsnap.repository.blob import LONGEST_BLOB_BYTES
 from ocsnap.snapshot.delta import NotSimilarError
-from ocsnap.snapshot.reach import Reach
+from ocsnap.snapshot.reach import READING, Reach
+from ocsnap.snapshot.readahead import announce_next
 from ocsnap.snapshot.scanner import Identity, Sight, describe, opened
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ocsnap.clock import Clock
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.content import ContentStore, StoredContent
-
-_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class NotAFileError(OSError):
@@ -147,16 +146,16 @@ def _open_seen(path: bytes, name: bytes, seen: Sight) -> int:
     os.close(descriptor)
     # Another has taken its place: not one that a link on the way leads to, but of this directory.
     with opened(path[: -len(name) - 1], seen.folder) as above:
-        return os.open(name, _FLAGS, dir_fd=above)
+        return os.open(name, READING, dir_fd=above)
 
 
 def _open(path: bytes) -> int:
     with Reach(path) as near:
         try:
             # Reading for a backup is no use of the file; only its owner and root may ask for this.
-            return os.open(near, _FLAGS | os.O_NOATIME)
+            return os.open(near, READING | os.O_NOATIME)
         except PermissionError:
-            return os.open(near, _FLAGS)
+            return os.open(near, READING)
 
 
 def _fill(descriptor: int, buffer: memoryview) -> memoryview:
@@ -174,6 +173,8 @@ def _chunks(descriptor: int, buffer: memoryview, most_bytes: int) -> Iterator[me
     left_bytes = most_bytes
     while len(chunk := _fill(descriptor, buffer[:left_bytes])):
         left_bytes -= len(chunk)
+        if left_bytes:
+            announce_next(descriptor, most_bytes - left_bytes)
         yield chunk
 
 

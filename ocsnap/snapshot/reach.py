@@ -25,6 +25,9 @@ NAME_BYTES: Final = 255
 _NEAR_BYTES: Final = PATH_BYTES - 1024
 """So much of a path is gone down at once: /proc/self/fd/N comes before it, a name may follow."""
 
+READING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""How to open a file that others may exchange meanwhile for a link, or for a pipe nobody fills."""
+
 _FLAGS: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ocsnap.commands.backup.report import BackupReport
 
 CHANGED_BYTES = 3000
+OPENED = 2
+"""Times a file that is read is opened: to let the kernel fetch it, and to read it."""
+
 LOCKED = {"put locks/": 3, "list locks/": 2, "delete all locks/": 2}
 """Before anything is looked at, after something was found to do, before the snapshot is put."""
 
@@ -114,7 +117,7 @@ def test_a_first_backup(host: Host, files: list[Path], monkeypatch: pytest.Monke
     counts, report = backup(host, monkeypatch)
     assert FIRST.allow(counts) == []
     opened = counts.below(*host.site.homes.values())
-    assert set(opened.values()) == {1}
+    assert set(opened.values()) <= {1, OPENED}
     assert {str(path) for path in files} <= set(opened)
     assert len(opened) < len(files) + 10
     assert report.statistics.files_read < len(files) + 20
@@ -139,7 +142,7 @@ def test_a_backup_of_one_in_a_hundred_files(
         path.write_bytes(os.urandom(CHANGED_BYTES))
     counts, report = backup(host, monkeypatch)
     assert SOME.allow(counts) == []
-    assert counts.below(*host.site.homes.values()) == {str(path): 1 for path in changed}
+    assert counts.below(*host.site.homes.values()) == dict.fromkeys(map(str, changed), OPENED)
     assert report.statistics.changed_files <= len(changed) + 1
     assert report.statistics.read_bytes < len(changed) * CHANGED_BYTES + 20_000
 
