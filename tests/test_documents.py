@@ -71,3 +71,23 @@ def test_every_link_between_documents_leads_somewhere():
     for document in documents:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name} points to {target}"
+
+
+@pytest.mark.parametrize("name", ["reliability.md", "threat-model.md", "bucket.md", "format.md"])
+def test_every_test_that_a_page_names_is_there(name: str):
+    text = (FOLDER / "docs" / name).read_text()
+    for path in re.findall(r"\btests/[\w/]+(?:\.py)?", text):
+        assert (FOLDER / path).exists(), path
+    for file in re.findall(r"(?<![\w/])test_\w+\.py", text):
+        assert list((FOLDER / "tests").rglob(file)), file
+
+
+def test_every_promise_names_what_tests_it():
+    rows = re.findall(
+        r"^\| (?!Promise|---)(.+?) \| (.+?) \|",
+        (FOLDER / "docs" / "reliability.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) > 20
+    for promise, how in rows:
+        assert re.search(r"`(tests/|make )|the same", how), promise
