@@ -19,8 +19,10 @@ from typer.exceptions import TyperException
 
 from ocsnap import __version__
 from ocsnap.cli.bare import Bare
+from ocsnap.cli.command_modules import MODULES
+from ocsnap.cli.hint import runnable
 from ocsnap.cli.options import GlobalOptions, Verbosity
-from ocsnap.cli.output import print_error, print_failure
+from ocsnap.cli.output import print_failure
 from ocsnap.errors import ExitStatus, OcsnapError
 
 if TYPE_CHECKING:
@@ -47,36 +49,6 @@ _SHARED_WITH_VALUE: Final = frozenset(
         "--state-dir",
     }
 )
-
-_MODULES: Final = {
-    "backup": "backup",
-    "restore": "restore",
-    "verify": "verify",
-    "drill": "drill",
-    "snapshots": "snapshots",
-    "ls": "browse.ls",
-    "find": "browse.find",
-    "diff": "browse.diff",
-    "cat": "browse.cat",
-    "mount": "mount",
-    "prune": "prune",
-    "pin": "pin",
-    "unpin": "pin",
-    "stats": "stats",
-    "cost": "cost",
-    "repair": "repair",
-    "report": "report",
-    "acknowledge": "acknowledge",
-    "notify": "notify",
-    "unlock": "unlock",
-    "status": "status",
-    "init": "setup.init",
-    "doctor": "setup.doctor",
-    "recovery-sheet": "setup.recovery_sheet",
-    "schedule": "setup.schedule",
-    "completion": "completion",
-}
-"""Which module adds which command, in the order of `--help`."""
 
 app = typer.Typer(
     name="ocsnap",
@@ -229,7 +201,7 @@ def register_commands(only: str = "") -> typer.Typer:
     Returns:
         The program with its commands.
     """
-    for module in [_MODULES[only]] if only in _MODULES else _MODULES.values():
+    for module in [MODULES[only]] if only in MODULES else MODULES.values():
         _register(module)
     return app
 
@@ -250,6 +222,24 @@ def named_command(arguments: list[str]) -> str:
     return ""
 
 
+def named_config(arguments: list[str]) -> Path | None:
+    """Return the file that a command line names with `-c`; None: it names none."""
+    waiting = iter(arguments)
+    for argument in waiting:
+        name, equals, value = argument.partition("=")
+        if argument in {"-c", "--config"}:
+            return Path(next(waiting, ""))
+        if name == "--config" and equals:
+            return Path(value)
+        if argument.startswith("-c"):
+            return Path(argument.removeprefix("-c"))
+        if argument in _SHARED_WITH_VALUE:
+            next(waiting, None)
+        elif not argument.startswith("-"):
+            break
+    return None
+
+
 def run(arguments: list[str]) -> int:
     """Run one command.
 
@@ -264,7 +254,8 @@ def run(arguments: list[str]) -> int:
     try:
         status = int(app(arguments, prog_name="ocsnap", standalone_mode=False) or 0)
     except OcsnapError as error:
-        print_error(error, json=json)
+        hint = runnable(error.hint, named_config(arguments))
+        print_failure(error.exit_status, error.message, hint, json=json)
         return int(error.exit_status)
     except TyperException as error:
         _print_misuse(error, json=json)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from ocsnap.cli.text_table import TextTable
-    from ocsnap.errors import ExitStatus, OcsnapError
+    from ocsnap.errors import ExitStatus
 
 
 def print_json(value: object) -> None:
@@ -98,18 +98,8 @@ def _words(text: str, columns: int) -> RenderableType:
     return Text("\n".join(map(printable, text.split("\n"))))
 
 
-def print_error(error: OcsnapError, *, json: bool) -> None:
-    """Tell of a failure: on standard error, or as the JSON document on standard output.
-
-    Args:
-        error: the failure.
-        json: whether a script is listening.
-    """
-    print_failure(error.exit_status, error.message, error.hint, json=json)
-
-
 def print_failure(status: ExitStatus, message: str, hint: str, *, json: bool) -> None:
-    """Tell of a failure that may be no `OcsnapError`.
+    """Tell of a failure: on standard error, or as the JSON document on standard output.
 
     Args:
         status: what the program will exit with.

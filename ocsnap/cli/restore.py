@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
+from ocsnap.cli.hint import runnable
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.question import is_confirmed
 from ocsnap.cli.restore_back import go_back, openness
@@ -286,7 +287,13 @@ def restore(  # noqa: PLR0913 - one parameter for each option
         ask = _asker(world.monitor, yes=yes)
         if dry_run:
             return _print_dry(options, run(world, wanted, ask))
-        done = reported(world, Operation.RESTORE, lambda: run(world, wanted, ask), _told)
+
+        def restored() -> RestoreOutcome:
+            outcome = run(world, wanted, ask)
+            steps = [runnable(step, options.config) for step in outcome.steps]
+            return msgspec.structs.replace(outcome, steps=steps)
+
+        done = reported(world, Operation.RESTORE, restored, _told)
     if options.json:
         print_json(done.result)
     else:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ocsnap.cli.hint import runnable
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.question import is_confirmed
 from ocsnap.cli.restore_text import undone_lines
@@ -39,6 +41,7 @@ def go_back(options: GlobalOptions, *, undo: bool, resume: bool, dry_run: bool, 
             done = _would(world, undo=undo, resume=resume)
         else:
             done = _do(world, undo=undo, resume=resume, yes=yes)
+    done = replace(done, steps=[runnable(step, options.config) for step in done.steps])
     if options.json:
         print_json(done)
     else:

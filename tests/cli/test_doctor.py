@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -113,7 +114,8 @@ def test_as_text_and_in_colour(installation: Installation):
     assert "\x1b" not in plain.out
     lines = plain.out.splitlines()
     at = lines.index("RED    schedule: No schedule is installed.")
-    assert lines[at + 1] == "       To do: Run: ocsnap schedule install"
+    call = f"ocsnap -c {shlex.quote(str(installation.config))}"
+    assert lines[at + 1] == f"       To do: Run: {call} schedule install"
     quiet = installation.run("-q", "doctor", "--root", machine(installation)).out.splitlines()
     assert {line[:7] for line in quiet} == {"RED    ", "       "}
     said = talk(installation, "doctor", "--root", machine(installation))
@@ -253,7 +255,8 @@ def test_what_a_dead_one_has_left(well: Installation):
     (well.state_dir / "maintenance.lease").write_bytes(lease)
     _, found = examined(well)
     assert red(found) == {"locks", "snapshots"}
-    assert found["locks"][0]["advice"] == "Run: ocsnap unlock"
+    call = f"ocsnap -c {shlex.quote(str(well.config))}"
+    assert found["locks"][0]["advice"] == f"Run: {call} unlock"
 
 
 def test_who_is_at_work_on_the_repository_from_elsewhere(well: Installation):

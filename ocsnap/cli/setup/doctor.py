@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import msgspec
 import typer
 
 from ocsnap.cli.ages import age
+from ocsnap.cli.hint import runnable
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.session import session
@@ -72,7 +74,9 @@ def doctor(
     """
     options = context.obj
     findings = []
-    for finding in _findings(options, _USUAL_AGE_SECONDS if max_age is None else max_age, root):
+    longest = _USUAL_AGE_SECONDS if max_age is None else max_age
+    for found in _findings(options, longest, root):
+        finding = msgspec.structs.replace(found, advice=runnable(found.advice, options.config))
         findings.append(finding)
         if not options.json and (
             options.verbosity is not Verbosity.QUIET or finding.light == "red"
