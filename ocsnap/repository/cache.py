@@ -280,13 +280,31 @@ class Cache(CacheConnection):
         return int(self._all("SELECT count(*) FROM held")[0][0])
 
     def keep_only(self, blobs: Iterable[bytes]) -> None:
-        """Forget all held blobs but these."""
+        """Forget all held blobs but these, and summaries of listings that begin with others."""
         with self._writing() as db:
             db.execute("CREATE TEMP TABLE live (id BLOB PRIMARY KEY) WITHOUT ROWID")
             db.executemany("INSERT OR IGNORE INTO live VALUES (?)", ((blob,) for blob in blobs))
-            db.execute("DELETE FROM held WHERE id NOT IN (SELECT id FROM live)")
+            for table in ("held", "summary"):
+                db.execute(f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM live)")  # noqa: S608
             db.execute("DROP TABLE live")
         self.commit()
+
+    # -- summaries ---------------------------------------------------------------------------
+
+    def keep_summary(self, blob: bytes, content: bytes) -> None:
+        """Keep what lets a listing be recognised without being read.
+
+        Args:
+            blob: the first blob of the listing; of two that begin alike the later one counts.
+            content: the summary; nobody but who made it understands it.
+        """
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO summary VALUES (?, ?)", (blob, content))
+
+    def summary(self, blob: bytes) -> bytes | None:
+        """Return the summary of a listing that begins with a blob, None where there is none."""
+        rows = self._all("SELECT content FROM summary WHERE id = ?", (blob,))
+        return rows[0][0] if rows else None
 
     # -- kin ---------------------------------------------------------------------------------
 

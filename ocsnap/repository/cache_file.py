@@ -24,6 +24,12 @@ CREATE TABLE blob (
 CREATE INDEX blob_of_pack ON blob (pack);
 """
 
+# Not a version of its own: an older ocsnap would make the whole file anew, and a host without the
+# secret key could not read again what is lost so.
+_SUMMARY: Final = """
+CREATE TABLE IF NOT EXISTS summary (id BLOB PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID
+"""
+
 # On a host without the secret key what it knows is worth keeping: it could not read it again.
 _FROM_VERSION_1: Final = f"""
 BEGIN;
@@ -90,6 +96,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         db = _connect(path)
     if _version(db) == 0:
         db.executescript(_SCHEMA)
+    db.execute(_SUMMARY)
     return db
 
 

@@ -141,20 +141,38 @@ def encode(entries: Sequence[Entry], *, among: int = 0) -> Iterator[bytes]:
     Yields:
         The parts, at least one.
     """
-    mean_entries = _mean_entries(among or len(entries))
+    yield from map(encode_part, cut(entries, among=among))
+
+
+def encode_part(entries: Sequence[Entry]) -> bytes:
+    """Return one part of a listing as bytes."""
+    return _encoder.encode(_Part(FORMAT, list(entries)))
+
+
+def cut(entries: Sequence[Entry], *, among: int = 0) -> Iterator[Sequence[Entry]]:
+    """Cut a directory's listing into parts.
+
+    Args:
+        entries: as for `encode`.
+        among: as for `encode`.
+
+    Yields:
+        The entries of each part, at least of one.
+    """
+    mean = mean_entries(among or len(entries))
     start = part_bytes = 0
     for end, entry in enumerate(entries, 1):
         part_bytes += _ENTRY_BYTES + _EXTENT_BYTES * len(entry.extents)
         part_bytes += sum(len(value) for _, value in entry.xattrs)
         if (
-            _is_cut(entry.name, mean_entries)
+            _is_cut(entry.name, mean)
             or end - start == MOST_ENTRIES
             or part_bytes >= LONGEST_PART_BYTES
         ):
-            yield _encoder.encode(_Part(FORMAT, list(entries[start:end])))
+            yield entries[start:end]
             start, part_bytes = end, 0
     if start < len(entries) or not entries:
-        yield _encoder.encode(_Part(FORMAT, list(entries[start:])))
+        yield entries[start:]
 
 
 def ends_part(name: bytes, *, among: int) -> bool:
@@ -164,15 +182,21 @@ def ends_part(name: bytes, *, among: int) -> bool:
         name: the name.
         among: how many entries the listing has.
     """
-    return _is_cut(name, _mean_entries(among))
+    return _is_cut(name, mean_entries(among))
 
 
-def _mean_entries(entries: int) -> int:
+def mean_entries(entries: int) -> int:
+    """Return how many entries a part has on average.
+
+    Args:
+        entries: how many the listing has. Two listings for which this is the same are cut after the
+            same names.
+    """
     return max(_FEWEST_MEAN_ENTRIES, 1 << entries.bit_length() // 2)
 
 
-def _is_cut(name: bytes, mean_entries: int) -> bool:
-    return crc32(name) % mean_entries == 0
+def _is_cut(name: bytes, mean: int) -> bool:
+    return crc32(name) % mean == 0
 
 
 def decode(parts: Iterable[Buffer]) -> list[Entry]:

@@ -19,12 +19,15 @@ from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.snapshot.content import ContentStore
 from ocsnap.snapshot.directory import Assembly, Directory
 from ocsnap.snapshot.file import FileReader
+from ocsnap.snapshot.listed import ListingStore
 from ocsnap.snapshot.postponed import FileJob, Postponed, batches
 from ocsnap.snapshot.predecessor import Predecessor
 from ocsnap.snapshot.readahead import announce
-from ocsnap.snapshot.scanner import Identity, Scan, Sight, describe, is_same, opened, scan
+from ocsnap.snapshot.recognition import Recognition, Sighting
+from ocsnap.snapshot.scanner import Identity, Scan, Sight, describe, is_same, opened
 from ocsnap.snapshot.signs import Signs, new_suffixes
 from ocsnap.snapshot.statistics import Statistics, Tally
+from ocsnap.snapshot.summary import Summaries
 from ocsnap.snapshot.workers import Workers
 
 if TYPE_CHECKING:
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.content import StoredContent
     from ocsnap.snapshot.directory import Segment
     from ocsnap.snapshot.exclusion import Exclusion
-    from ocsnap.snapshot.predecessor import FormerListing
     from ocsnap.snapshot.scanner import Found
 
 READERS: Final = 2
@@ -132,6 +134,8 @@ class Archiver:
             OcsnapError: something could not be stored.
         """
         began = self._clock.now()
+        summaries = Summaries(self._repository.cache)
+        listings = ListingStore(self._repository.writer, self._repository.reader.load, summaries)
         run = _Run(
             repository=self._repository,
             predecessor=Predecessor(
@@ -140,12 +144,13 @@ class Archiver:
                 self._monitor,
                 source.trusted,
                 self._repository.doubtful,
+                summaries,
             ),
             files=self._files,
             clock=self._clock,
             monitor=self._monitor,
             source=source,
-            assembly=Assembly(self._repository.writer, source.watched),
+            assembly=Assembly(listings, source.watched),
             postponed=Postponed(accepts=self._tries_again),
         )
         entry = run.archive(previous.entry if previous else None, self._readers)
@@ -171,14 +176,12 @@ class _Walking(NamedTuple):
     """A directory of which a part is still to be looked at.
 
     Attributes:
-        scan: gives what is there.
+        sighting: gives what is there, and what was there.
         segments: those that are left, the next one last.
-        former: gives what was there.
     """
 
-    scan: Scan
+    sighting: Sighting
     segments: list[Segment]
-    former: FormerListing
 
 
 @dataclass
@@ -197,6 +200,12 @@ class _Run:
     scan_seconds: float = 0.0
     read_seconds: float = 0.0
     signs: Signs = field(default_factory=Signs)
+    recognition: Recognition = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.recognition = Recognition(
+            self.predecessor, self.predecessor.summaries, self.source.exclusion, self._problem
+        )
 
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path
@@ -243,10 +252,12 @@ class _Run:
             if walking is None:
                 continue
             segment = walking.segments.pop()
-            scanned, last = walking.scan.take()
+            scanned, last = walking.sighting.scan.take()
             if walking.segments:
                 waiting.append(walking)
-            subdirectories, jobs = self._compare(segment, scanned, walking.former.take(last))
+            subdirectories, jobs = self._compare(
+                segment, scanned, walking.sighting.former.take(last)
+            )
             waiting.extend(reversed(subdirectories))
             # As they were made, so about as they lie on the disk.
             jobs.sort(key=_inode_of)
@@ -259,12 +270,12 @@ class _Run:
         """List a directory; None: it cannot be listed now, and is tried again later."""
         if isinstance(waiting, _Walking):
             return waiting
-        scan = self._scan(waiting)
-        if scan is None:
+        sighting = self._look(waiting)
+        if sighting is None:
             return None
         self.tally.add(Statistics(directories_read=1))
-        segments = waiting.segments(scan.left, scan.names)
-        return _Walking(scan, segments[::-1], self.predecessor.listing(waiting))
+        segments = waiting.segments(sighting.scan.left, sighting.scan.names)
+        return _Walking(sighting, segments[::-1])
 
     def _compare(
         self, segment: Segment, scanned: list[Found], old: dict[bytes, Entry]
@@ -274,7 +285,10 @@ class _Run:
         subdirectories: list[Directory] = []
         jobs: list[FileJob] = []
         kept: list[Entry] = []
-        figures = Statistics(source_files=len(scanned))
+        figures = Statistics(
+            source_files=len(scanned) + directory.kept.entries,
+            source_file_bytes=directory.kept.size_bytes,
+        )
         new: list[bytes] = []
         for found in scanned:
             previous = old.pop(found.name, None)
@@ -318,25 +332,18 @@ class _Run:
         watched = self.source.watched
         return not watched or directory.folder.startswith(watched + b"/")
 
-    def _scan(self, directory: Directory) -> Scan | None:
+    def _look(self, directory: Directory) -> Sighting | None:
         try:
-            return scan(
-                directory.path,
-                directory.folder,
-                self.source.exclusion,
-                self._problem,
-                directory.identity,
-            )
+            return self.recognition.look(directory)
         except OSError as error:
             if directory.within is None:
                 raise unreadable(directory.path, error) from error
             nothing = Scan(directory.path, self._problem, [])
-            if isinstance(error, FileNotFoundError):
-                return nothing
-            if self.postponed.take_directory(directory):
-                return None
-            self._problem(directory.path, error)
-            return nothing
+            if not isinstance(error, FileNotFoundError):
+                if self.postponed.take_directory(directory):
+                    return None
+                self._problem(directory.path, error)
+            return Sighting(nothing, self.predecessor.listing(directory, remembers=False))
 
     def _open_subdirectory(
         self, segment: Segment, found: Found, previous: Entry | None

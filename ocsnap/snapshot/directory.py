@@ -7,18 +7,18 @@ directory above, so nobody ever waits at the end of a directory.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from ocsnap.repository import tree
-from ocsnap.repository.blob import BlobKind
+from ocsnap.snapshot.listed import Kept, Listed, list_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ocsnap.repository.tree import Entry
     from ocsnap.repository.writer import BlobWriter
+    from ocsnap.snapshot.listed import ListingStore
     from ocsnap.snapshot.scanner import Identity
 
 
@@ -34,12 +34,13 @@ class Directory:
         within: the segment of the directory that it lies in; None for the root.
         changed: whether its listing is another than before.
         names: about how many names are in it.
+        kept: parts of its earlier listing that are as they were.
         listed: what came of each of its segments.
         open: how many of them are not finished.
     """
 
     __slots__ = (
-        *("changed", "entry", "folder", "identity", "listed"),
+        *("changed", "entry", "folder", "identity", "kept", "listed"),
         *("names", "open", "path", "previous", "within"),
     )
 
@@ -63,6 +64,7 @@ class Directory:
         self.within = within
         self.changed = previous is None
         self.names = 0
+        self.kept = Kept()
         self.listed: list[Listed | None] = []
         self.open = 0
 
@@ -77,20 +79,6 @@ class Directory:
         self.open = count
         self.listed = [None] * count
         return [Segment(self, number) for number in range(count)]
-
-
-class Listed(NamedTuple):
-    """The listing of a directory, or of a segment of one, that is stored.
-
-    Attributes:
-        subtree: its blobs.
-        entries: how many entries are in it and below it.
-        size_bytes: sum of their sizes.
-    """
-
-    subtree: tuple[bytes, ...]
-    entries: int
-    size_bytes: int
 
 
 class Segment:
@@ -121,9 +109,9 @@ class Assembly:
         watched: the entry in the root that has the watched name, once there is one.
     """
 
-    def __init__(self, writer: BlobWriter, watched: bytes = b"") -> None:
-        """Store listings with `writer`."""
-        self._writer = writer
+    def __init__(self, store: ListingStore, watched: bytes = b"") -> None:
+        """Store listings in `store`."""
+        self._listings = store
         self._watched = watched
         self._lock = threading.Lock()
         self.root: Entry | None = None
@@ -179,9 +167,9 @@ class Assembly:
             self.watched = next(found, self.watched)
         if len(directory.listed) == 1:
             if directory.previous is None or directory.changed:
-                return _with(directory.entry, list_entries(entries, self._writer))
+                return _with(directory.entry, self._listings.store(entries, directory.kept))
             return _as_before(directory.entry, directory.previous)
-        listed = list_entries(entries, self._writer, among=directory.names)
+        listed = self._listings.store(entries, among=directory.names)
         with self._lock:
             directory.listed[segment.number] = listed
             directory.open -= 1
@@ -189,7 +177,7 @@ class Assembly:
                 return None
         whole = _sum(each for each in directory.listed if each is not None)
         if not whole.subtree:
-            whole = list_entries((), self._writer)
+            whole = self._listings.store(())
         previous = directory.previous
         if previous is not None and not directory.changed and previous.subtree == whole.subtree:
             return _as_before(directory.entry, previous)
@@ -215,27 +203,6 @@ def _with(entry: Entry, listed: Listed) -> Entry:
     return msgspec.structs.replace(entry, **listed._asdict())
 
 
-def list_entries(entries: Iterable[Entry], writer: BlobWriter, *, among: int = 0) -> Listed:
-    """Store the listing of a directory, or of a segment of one.
-
-    Args:
-        entries: what is in it, in any order.
-        writer: takes the listing.
-        among: as for `tree.encode`.
-
-    Returns:
-        The listing, and the sums over all that is below.
-    """
-    listed = sorted(entries, key=_name_of)
-    if among and not listed:
-        return Listed((), 0, 0)
-    return Listed(
-        tuple(writer.save(BlobKind.META, part)[0] for part in tree.encode(listed, among=among)),
-        sum(1 + entry.entries for entry in listed),
-        sum(entry.size_bytes for entry in listed),
-    )
-
-
 def store_listing(directory: Entry, entries: Iterable[Entry], writer: BlobWriter) -> Entry:
     """Store a directory's listing.
 
@@ -248,7 +215,3 @@ def store_listing(directory: Entry, entries: Iterable[Entry], writer: BlobWriter
         The directory's entry with its listing, and with the sums over all that is below.
     """
     return _with(directory, list_entries(entries, writer))
-
-
-def _name_of(entry: Entry) -> bytes:
-    return entry.name

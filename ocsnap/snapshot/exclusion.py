@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _WILD: Final = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+_STARS: Final = re.compile(r"\*+")
 _MEMBERS: Final = r"(?:\][^\]]*|[^\]]+)"
 _PARTS: Final = re.compile(
     rf"(\*\*/|\*\*|\*|\?|\[(?:[!^]{_MEMBERS}|(?![!^]){_MEMBERS})\])", re.DOTALL
@@ -53,9 +54,14 @@ class Exclusion:
         whole: list[str] = []
         names: list[str] = []
         for pattern in patterns:
-            (whole if "/" in pattern.rstrip("/") else names).append(_regex(pattern.strip("/")))
+            if "/" in pattern.rstrip("/"):
+                whole.append(_regex(pattern.strip("/")))
+            else:
+                # In a name there is no slash that `**` could go beyond.
+                names.append(_regex(_STARS.sub("*", pattern.strip("/"))))
         self._whole = re.compile("|".join(whole), re.DOTALL) if whole else None
         self._names = re.compile("|".join(names), re.DOTALL) if names else None
+        self._any = re.compile(f"/(?:{'|'.join(names)})/", re.DOTALL) if names else None
 
     def matches(self, folder: bytes, name: bytes) -> bool:
         """Return whether to leave out a name.
@@ -92,6 +98,27 @@ class Exclusion:
             return whole is not None and bool(whole.fullmatch(before + text))
 
         return matches if names is not None or whole is not None else left_out.__contains__
+
+    def choose(self, folder: bytes, names: bytes) -> bytes | None:
+        """Return which of the names in one folder are left out.
+
+        Args:
+            folder: relative to the root; empty or with a slash at its end.
+            names: the names, each followed by a slash.
+
+        Returns:
+            A byte for each, 1 if it is left out; None: none is.
+        """
+        if self._leaves_out_none(folder, names):
+            return None
+        leaves_out = self.within(folder)
+        return bytes(leaves_out(name) for name in names.split(b"/")[:-1])
+
+    def _leaves_out_none(self, folder: bytes, names: bytes) -> bool:
+        """Return whether that can be said of all names at once, as it mostly can."""
+        if self._whole is not None or any(path.startswith(folder) for path in self._paths):
+            return False
+        return self._any is None or not self._any.search("/" + _text(names))
 
 
 def _digest(patterns: list[str], below: bytes, paths: list[bytes]) -> str:

@@ -12,6 +12,7 @@ from ocsnap.errors import DamagedError, NoSecretKeyError, ObjectMissingError
 from ocsnap.repository import tree
 from ocsnap.snapshot.delta import SHORTEST_SIGNED_BYTES
 from ocsnap.snapshot.scanner import is_same, is_unchanged
+from ocsnap.snapshot.summary import MOST_NAMES, PartSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.content import ContentStore
     from ocsnap.snapshot.directory import Directory
     from ocsnap.snapshot.scanner import Found
+    from ocsnap.snapshot.summary import Summaries
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Predecessor:
         monitor: is told of listings that are lost.
         trusted: names in the folder's root that are taken over without a look.
         doubtful: whether blobs may be lost; see `Repository.doubtful`.
+        summaries: are kept of listings that are read.
     """
 
     repository: Repository
@@ -43,9 +46,36 @@ class Predecessor:
     monitor: Monitor
     trusted: frozenset[bytes]
     doubtful: bool
+    summaries: Summaries
 
-    def listing(self, directory: Directory) -> FormerListing:
-        """Return what a directory held; nothing of what is lost."""
+    def listing(self, directory: Directory, *, remembers: bool) -> FormerListing:
+        """Return what a directory held; nothing of what is lost.
+
+        Args:
+            directory: the directory.
+            remembers: whether to keep a summary of the listing once all of it was read.
+        """
+        subtree = directory.previous.subtree if directory.previous is not None else ()
+
+        def remember(parts: list[PartSummary]) -> None:
+            self.summaries.keep(subtree, parts)
+
+        wanted = remembers and self.summaries.used and directory.within is not None
+        return self.parts(directory, subtree, remember if wanted else None)
+
+    def parts(
+        self,
+        directory: Directory,
+        blobs: Sequence[bytes],
+        remember: Callable[[list[PartSummary]], None] | None = None,
+    ) -> FormerListing:
+        """Return what some parts of a directory's listing hold; nothing of what is lost.
+
+        Args:
+            directory: the directory.
+            blobs: the parts, in order.
+            remember: as for `FormerListing`.
+        """
 
         def load(blob: bytes) -> bytes:
             if self.doubtful and not self.repository.cache.has(blob):
@@ -56,8 +86,7 @@ class Predecessor:
             self.monitor.note(f"{os.fsdecode(directory.path)} is read anew: {error.message}")
             directory.changed = True
 
-        subtree = directory.previous.subtree if directory.previous is not None else ()
-        return FormerListing(subtree, load, lost)
+        return FormerListing(blobs, load, lost, remember)
 
     def trusts(self, directory: Directory, found: Found, previous: Entry) -> bool:
         """Return whether a folder can be taken over: one written to past ownCloud is looked at."""
@@ -90,6 +119,7 @@ class FormerListing:
         subtree: Sequence[bytes],
         load: Callable[[bytes], Buffer],
         lost: Callable[[OcsnapError], None],
+        remember: Callable[[list[PartSummary]], None] | None = None,
     ) -> None:
         """Begin before the first name.
 
@@ -97,6 +127,8 @@ class FormerListing:
             subtree: the blobs of its listing.
             load: returns a blob.
             lost: is told why a part cannot be read; its names are left out.
+            remember: is given the summaries of all parts, once all were read; none of a long
+                listing.
         """
         self._subtree = subtree
         self._load = load
@@ -104,6 +136,9 @@ class FormerListing:
         self._next = 0
         self._after = b""
         self._part: list[Entry] = []
+        self._remember = remember
+        self._summaries: list[PartSummary] = []
+        self._names = 0
 
     def take(self, last: bytes | None) -> dict[bytes, Entry]:
         """Take the names up to one.
@@ -134,10 +169,20 @@ class FormerListing:
             part = tree.decode_part(self._load(blob), after=self._after)
         except (DamagedError, ObjectMissingError, NoSecretKeyError) as error:
             self._lost(error)
+            self._remember = None
             return []
         if part:
             self._after = part[-1].name
+        self._summarise(part)
         return part
+
+    def _summarise(self, part: list[Entry]) -> None:
+        self._names += len(part)
+        if self._remember is None or not part or self._names > MOST_NAMES:
+            return
+        self._summaries.append(PartSummary.of(part))
+        if len(self._summaries) == len(self._subtree):
+            self._remember(self._summaries)
 
 
 def _name_of(entry: Entry) -> bytes:

@@ -14,7 +14,7 @@ from ocsnap.repository.tree import Entry, ends_part
 from ocsnap.snapshot.reach import Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ocsnap.snapshot.exclusion import Exclusion
 
@@ -216,21 +216,36 @@ def _ends(names: list[bytes]) -> list[int]:
 def _look(
     path: bytes, names: list[bytes], failed: Failed, identity: Identity | None
 ) -> list[Found]:
-    found: list[Found] = []
     try:
         with opened(path, identity) as above:
-            for name in names:
-                try:
-                    status = os.stat(name, dir_fd=above, follow_symlinks=False)
-                    found.append(Found(name, status))
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    failed(path + b"/" + name, error)
+            return look_at(above, path, names, failed)
     except FileNotFoundError:
         return []
     except OSError as error:
         failed(path, error)
+        return []
+
+
+def look_at(descriptor: int, path: bytes, names: Iterable[bytes], failed: Failed) -> list[Found]:
+    """Look at names of a directory that is open.
+
+    Args:
+        descriptor: the directory.
+        path: its absolute path.
+        names: the names.
+        failed: as for `scan`.
+
+    Returns:
+        What is there, in the order of the names.
+    """
+    found: list[Found] = []
+    for name in names:
+        try:
+            found.append(Found(name, os.stat(name, dir_fd=descriptor, follow_symlinks=False)))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            failed(path + b"/" + name, error)
     return found
 
 

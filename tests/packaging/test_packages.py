@@ -19,12 +19,15 @@ pytestmark = pytest.mark.skipif(not PACKAGES.is_dir(), reason="make packages bui
 
 DATA = """
 from importlib import resources
-from ocsnap.librsync.signer import is_compiled
+from ocsnap.database.mysql import formatter
+from ocsnap.librsync import signer
+from ocsnap.snapshot import lister
 from ocsnap.storage.prices import load_prices
 for name in ("ocsnap-rescue.py", "format.md"):
     assert resources.files("ocsnap.repository.rescue").joinpath(name).is_file(), name
 load_prices()
-assert is_compiled()
+for module in (formatter, lister, signer):
+    assert module.is_compiled(), module
 import ocsnap
 print(ocsnap.__file__)
 """

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.checker import CheckReport
     from ocsnap.snapshot.restore_report import RestoreReport
+    from ocsnap.snapshot.signs import Signs
     from ocsnap.snapshot.statistics import Statistics
 
 SUPERUSER = os.geteuid() == 0
@@ -50,6 +51,7 @@ class Backup(NamedTuple):
         put_bytes: bytes put to the storage.
         objects_put: objects put to the storage.
         monitor: what was told.
+        signs: what happened to the files.
     """
 
     stored: StoredSnapshot
@@ -57,6 +59,7 @@ class Backup(NamedTuple):
     put_bytes: int
     objects_put: int
     monitor: SilentMonitor
+    signs: Signs
 
     @property
     def entry(self) -> Entry:
@@ -102,7 +105,12 @@ class Studio:
             )
             repository.trim_cache(stored.snapshot)
         return Backup(
-            stored, archived.statistics, counting.put_bytes, counting.objects_put, monitor
+            stored,
+            archived.statistics,
+            counting.put_bytes,
+            counting.objects_put,
+            monitor,
+            archived.signs,
         )
 
     def commit(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import ocsnap.snapshot.archiver
+import ocsnap.snapshot.recognition
 from ocsnap.monitor import SilentMonitor
 from ocsnap.snapshot.scanner import Identity, opened, scan
 from tests.snapshot.test_moving_files import archive, before_opening, listing
@@ -79,7 +79,7 @@ def test_a_folder_that_is_listed(
             trap()
         return scan(path, *others)
 
-    monkeypatch.setattr(ocsnap.snapshot.archiver, "scan", meddled)
+    monkeypatch.setattr(ocsnap.snapshot.recognition, "scan", meddled)
     monitor = SilentMonitor()
     with studio.workshop.opened() as repository:
         archived = archive(repository, folder, monitor)
