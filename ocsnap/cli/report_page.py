@@ -30,10 +30,9 @@ th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(
 th, td { white-space: nowrap; }
 th:first-child, td:first-child, td.text, th.text { text-align: left; }
 td.text { white-space: normal; overflow-wrap: anywhere; }
-.tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin: 1.5rem 0; padding: 0; }
-.tiles { list-style: none; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: 1rem; }
+.tiles { margin: 1.5rem 0; padding: 0; list-style: none; }
 .tiles li { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem 1rem; }
-.tiles li { flex: 1 1 6rem; }
 .tiles b { display: block; font-size: 1.4rem; }
 .wide { overflow-x: auto; }
 .bad { color: var(--bad); font-weight: bold; } .good { color: var(--good); }
