@@ -73,6 +73,15 @@ def foresee(context: Context, *, by_hand: bool = False) -> Lease | None:
     return lease
 
 
+def has_journals(folder: Path) -> bool:
+    """Return whether a restore has left a journal: nobody else need know how to read one.
+
+    Args:
+        folder: `backup.state_dir`.
+    """
+    return any((folder / RESTORES).glob("*"))
+
+
 def _settled(context: Context, folder: Path) -> bool:
     """Bring a restore to its end that died when all was exchanged already.
 

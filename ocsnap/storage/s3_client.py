@@ -1,4 +1,8 @@
-"""Makes the boto3 client: which key, which endpoint, which of boto3's defaults to refuse."""
+"""Makes the S3 client: which key, which endpoint, which of boto3's defaults to refuse.
+
+It is the client that boto3 makes, but made by botocore itself: what boto3 adds, files that are sent
+in parts by threads of its own, nobody here uses, and it takes a fifth of the time of the import.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
@@ -45,13 +48,13 @@ def make_client(config: RepositoryConfig, *, amazon: bool) -> S3Client:
             such thing.
     """
     try:
-        session = boto3.session.Session(
-            botocore_session=new_session(),
-            region_name=config.region,
-            profile_name=config.profile,
-            **_key(config),
-        )
-        client: Any = session.client(
+        session = new_session()
+        for name in ("profile", "region"):
+            if getattr(config, name) is not None:
+                session.set_config_variable(name, getattr(config, name))
+        if (key := _key(config)) is not None:
+            session.set_credentials(*key)
+        client: Any = session.create_client(
             "s3",
             endpoint_url=config.endpoint or None,
             verify=_certificates(config),
@@ -104,10 +107,10 @@ def _client_config(*, amazon: bool) -> Config:
     )
 
 
-def _key(config: RepositoryConfig) -> dict[str, Any]:
+def _key(config: RepositoryConfig) -> tuple[str, str] | None:
     secret_file = config.secret_access_key_file
     if config.access_key_id is None and secret_file is None:
-        return {}
+        return None
     if config.access_key_id is None or secret_file is None:
         raise ConfigError(
             "repository: access_key_id and secret_access_key_file belong together.",
@@ -115,10 +118,7 @@ def _key(config: RepositoryConfig) -> dict[str, Any]:
         )
     if config.profile is not None:
         raise ConfigError("repository: profile and access_key_id are both given.", hint="Keep one.")
-    return {
-        "aws_access_key_id": config.access_key_id,
-        "aws_secret_access_key": _first_line(secret_file),
-    }
+    return config.access_key_id, _first_line(secret_file)
 
 
 def _certificates(config: RepositoryConfig) -> str | None:

@@ -24,13 +24,11 @@ from ocsnap.commands.backup.sources import config_source
 from ocsnap.commands.backup.stored_dump import StoredDump, store_dump
 from ocsnap.commands.backup.window import Window
 from ocsnap.commands.context import connect, state_dir
-from ocsnap.commands.prune.prune import prune_after_backup
 from ocsnap.commands.reporting.hooks import HookPoint, demand
 from ocsnap.commands.repository_lock import repository_lock
-from ocsnap.commands.restore.undo import refuse_pieces
 from ocsnap.commands.run_lock import run_lock
 from ocsnap.commands.runs.recorder import recorded
-from ocsnap.commands.unlock import unlock
+from ocsnap.commands.unlock import has_journals, unlock
 from ocsnap.monitor import Problem
 from ocsnap.owncloud.homes import home_paths
 from ocsnap.owncloud.maintenance import Freeze
@@ -101,7 +99,8 @@ def backup(context: Context, options: BackupOptions) -> BackupReport:
         context.monitor.step("Checking")
         demand(context, HookPoint.BEFORE_BACKUP)
         # First of all: users may be locked out since an ocsnap died, and config.php says so too.
-        refuse_pieces(context, folder)
+        if has_journals(folder):
+            _refuse_pieces(context, folder)
         unlock(context)
         checked = preflight(context, options, folder)
         spool = Spool(context.config.backup.spool_dir or folder / "spool")
@@ -314,7 +313,15 @@ def _pruned(context: Context, opened: OpenRepository, report: BackupReport) -> B
     if report.statistics.errors:
         context.monitor.note("Nothing is pruned after a backup that left something out.")
         return report
+    from ocsnap.commands.prune.prune import prune_after_backup  # noqa: PLC0415 - only who wants it
+
     return msgspec.structs.replace(report, prune=prune_after_backup(context, opened))
+
+
+def _refuse_pieces(context: Context, folder: Path) -> None:
+    from ocsnap.commands.restore.undo import refuse_pieces  # noqa: PLC0415 - rarely needed, and slow
+
+    refuse_pieces(context, folder)
 
 
 def _key(root: Root) -> RootKey:
