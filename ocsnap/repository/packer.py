@@ -113,17 +113,21 @@ class Packer:
         for sealed in kept:
             self._start(self._send_spooled, sealed)
 
+    def begin_flush(self) -> None:
+        """Begin to store what is gathered and what is kept."""
+        self.release()
+        with self._lock:
+            rest, self._gathered = self._gathered, PackFile()
+        if rest.blobs:
+            self._submit(self._seal, rest)
+
     def flush(self) -> None:
         """Store what is gathered and what is kept, and wait until every pack is stored.
 
         Raises:
             OcsnapError: a pack could not be encrypted or stored.
         """
-        self.release()
-        with self._lock:
-            rest, self._gathered = self._gathered, PackFile()
-        if rest.blobs:
-            self._submit(self._seal, rest)
+        self.begin_flush()
         with self._lock:
             under_way = [*self._under_way]
         wait(under_way)

@@ -135,6 +135,9 @@ class BlobWriter:
         Raises:
             OcsnapError: a pack could not be stored.
         """
+        # All packs are encrypted and sent beside each other; the index comes after them.
+        for packer in self._packers.values():
+            packer.begin_flush()
         for packer in self._packers.values():
             packer.flush()
         self._cache.commit()

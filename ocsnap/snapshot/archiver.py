@@ -252,12 +252,12 @@ class _Run:
             if walking is None:
                 continue
             segment = walking.segments.pop()
-            scanned, last = walking.sighting.scan.take()
+            sighting = walking.sighting
+            scanned, last = sighting.scan.take()
             if walking.segments:
                 waiting.append(walking)
-            subdirectories, jobs = self._compare(
-                segment, scanned, walking.sighting.former.take(last)
-            )
+            old = sighting.former.take(last)
+            subdirectories, jobs = self._compare(segment, scanned, old, sighting.same)
             waiting.extend(reversed(subdirectories))
             # As they were made, so about as they lie on the disk.
             jobs.sort(key=_inode_of)
@@ -278,16 +278,20 @@ class _Run:
         return _Walking(sighting, segments[::-1])
 
     def _compare(
-        self, segment: Segment, scanned: list[Found], old: dict[bytes, Entry]
+        self,
+        segment: Segment,
+        scanned: list[Found],
+        old: dict[bytes, Entry],
+        same: Sequence[Entry],
     ) -> tuple[list[Directory], list[FileJob]]:
         """Compare a segment with what was there before; what is left to do is returned."""
         directory = segment.directory
         subdirectories: list[Directory] = []
         jobs: list[FileJob] = []
-        kept: list[Entry] = []
+        kept = [*same]
         figures = Statistics(
-            source_files=len(scanned) + directory.kept.entries,
-            source_file_bytes=directory.kept.size_bytes,
+            source_files=len(scanned) + len(same) + directory.kept.entries,
+            source_file_bytes=sum(entry.size_bytes for entry in same) + directory.kept.size_bytes,
         )
         new: list[bytes] = []
         for found in scanned:

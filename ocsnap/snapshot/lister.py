@@ -43,6 +43,15 @@ class Listing(NamedTuple):
         begin = self.ends[first - 1] if first else 0
         return self.records[begin : self.ends[end - 1] if end else 0]
 
+    def tells(self, place: int, entry: Entry) -> bool:
+        """Return whether the name in a place is the file that an entry was made of, unchanged."""
+        if not entry.is_file or entry.unsteady:
+            return False
+        try:
+            return self.between(place, place + 1) == record(entry)
+        except struct.error:
+            return False
+
 
 def is_compiled() -> bool:
     """Return whether this installation has the lister."""

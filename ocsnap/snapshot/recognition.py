@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ocsnap.snapshot import lister, scanner
 from ocsnap.snapshot.listed import Kept
@@ -13,23 +13,35 @@ from ocsnap.snapshot.summary import compare
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ocsnap.repository.tree import Entry
     from ocsnap.snapshot.directory import Directory
     from ocsnap.snapshot.exclusion import Exclusion
-    from ocsnap.snapshot.predecessor import FormerListing, Predecessor
+    from ocsnap.snapshot.lister import Listing
+    from ocsnap.snapshot.predecessor import Predecessor
     from ocsnap.snapshot.scanner import Failed
     from ocsnap.snapshot.summary import PartSummary, Summaries
+
+
+class Former(Protocol):
+    """What a directory held in an earlier snapshot."""
+
+    def take(self, last: bytes | None) -> dict[bytes, Entry]:
+        """Take the names up to one; see `FormerListing.take`."""
+        ...
 
 
 class Sighting(NamedTuple):
     """A directory that was looked at.
 
     Attributes:
-        scan: gives what is there, but for the parts of the former listing that are as they were.
-        former: gives what was there, but for the same parts.
+        scan: gives what is there, but for what is known to be as it was.
+        former: gives what was there, but for the same.
+        same: files that are as they were, besides the parts that are as a whole.
     """
 
     scan: Scan
-    former: FormerListing
+    former: Former
+    same: Sequence[Entry] = ()
 
 
 @dataclass(frozen=True)
@@ -93,10 +105,38 @@ class Recognition:
             if listing is None:
                 return None
             compared = compare(subtree, parts, listing)
-            found = look_at(descriptor, directory.path, compared.names, self.failed)
+            old = self.predecessor.parts(directory, compared.unfamiliar).take(None)
+            same, names = _sort_out(listing, compared.places, old)
+            found = look_at(descriptor, directory.path, names, self.failed)
         directory.kept = Kept(compared.familiar, sum(part.entries for part in parts))
-        former = self.predecessor.parts(directory, compared.unfamiliar)
-        return Sighting(Scan(directory.path, self.failed, found), former)
+        return Sighting(Scan(directory.path, self.failed, found), _Read(old), same)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What was there, read already."""
+
+    entries: dict[bytes, Entry]
+
+    def take(self, last: bytes | None) -> dict[bytes, Entry]:
+        """Take all of it; see `FormerListing.take`."""
+        del last
+        return self.entries
+
+
+def _sort_out(
+    listing: Listing, places: Sequence[int], old: dict[bytes, Entry]
+) -> tuple[list[Entry], list[bytes]]:
+    """Take from what was there the files that are as they were; return them and the other names."""
+    same, others = [], []
+    for place in places:
+        name = listing.names[place]
+        entry = old.get(name)
+        if entry is not None and listing.tells(place, entry):
+            same.append(old.pop(name))
+        else:
+            others.append(name)
+    return same, others
 
 
 def _subtree(directory: Directory) -> Sequence[bytes]:

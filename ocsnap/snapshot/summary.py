@@ -79,12 +79,12 @@ class Compared(NamedTuple):
     Attributes:
         familiar: the parts that are.
         unfamiliar: the blobs of the others, in order.
-        names: the names in whose place in the order those others are, in order.
+        places: where in the listing the names are in whose place those others are, in order.
     """
 
     familiar: list[Familiar]
     unfamiliar: list[bytes]
-    names: list[bytes]
+    places: list[int]
 
 
 class Summaries:
@@ -149,7 +149,7 @@ def compare(subtree: Sequence[bytes], parts: Sequence[PartSummary], listing: Lis
             compared.familiar.append(Familiar(blob, part))
         else:
             compared.unfamiliar.append(blob)
-            compared.names.extend(listing.names[first:end])
+            compared.places.extend(range(first, end))
         first = end
     return compared
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -39,6 +40,26 @@ def _take(path: Path, structure_only: frozenset[str] = frozenset()) -> MemoryDum
         dump = read(frozen)
     assert list(scratch.iterdir()) == []
     return dump
+
+
+def test_a_copy_that_its_disk_does_not_take_is_no_dump(
+    bank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked once, at the end, while users wait: SQLite itself would ask eight times."""
+    asked: list[int] = []
+
+    def fails(descriptor: int) -> None:
+        asked.append(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    database = open_database(_settings(bank), scratch_dir=scratch)
+    with pytest.raises(DatabaseError, match="copying failed: Input/output error"):
+        database.freeze().__enter__()
+    assert len(asked) == 1
+    assert list(scratch.iterdir()) == []
 
 
 def _query(path: Path, sql: str) -> list[tuple[object, ...]]:

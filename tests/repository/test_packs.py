@@ -23,6 +23,7 @@ from tests.repository.workshop import PASSPHRASE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ocsnap.crypto.memory_file import MemoryFile
     from ocsnap.repository.blob import Buffer
     from ocsnap.repository.repository import Repository
     from ocsnap.storage.storage import ObjectInfo
@@ -60,6 +61,26 @@ def assert_readable_elsewhere(workshop: Workshop, contents: list[bytes]) -> None
 
 def contents_of(count: int) -> list[bytes]:
     return [RNG.randbytes(20_000) for _ in range(count)]
+
+
+def test_the_last_packs_of_both_kinds_are_made_beside_each_other(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+):
+    with workshop.opened() as repository:
+        both = threading.Barrier(2)
+        encrypt = repository.cipher.encrypt_file
+
+        def together(content: MemoryFile) -> memoryview:
+            both.wait(timeout=60)
+            return encrypt(content)
+
+        monkeypatch.setattr(repository.cipher, "encrypt_file", together)
+        for kind in BlobKind:
+            repository.writer.save(kind, kind.value.encode())
+        repository.writer.flush()
+        monkeypatch.undo()
+        repository.flush()
+    assert len(names(workshop, "packs/")) == len(names(workshop, "meta/")) == 1
 
 
 def test_a_pack_can_be_read_with_gpg_and_zstd_alone(workshop: Workshop, tmp_path: Path):

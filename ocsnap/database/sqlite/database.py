@@ -84,10 +84,13 @@ class SqliteDatabase:
         with _private_file(self._scratch_dir) as copy:
             with explained("copying", self._path), closing(self._open()) as source:
                 with closing(sqlite3.connect(copy, check_same_thread=False)) as destination:
+                    # Users wait meanwhile, and nobody needs the copy after a crash.
+                    destination.execute("PRAGMA synchronous = OFF")
                     # All pages in one step: between two steps another process could write, and
                     # the copying would begin anew for ever.
                     source.backup(destination, pages=-1)
                     self._leave_out(destination)
+                _settle(copy)
                 info = read_info(source, self._path)
             yield SqliteDump(copy, self._path, info)
 
@@ -111,6 +114,15 @@ class SqliteDatabase:
         with copy:
             for table in sorted(self._structure_only & present):
                 copy.execute(f"DELETE FROM {quoted(table)}")  # noqa: S608 - the name is quoted
+
+
+def _settle(path: Path) -> None:
+    """Wait once until a file is on its disk, which may say only now that it cannot take it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
