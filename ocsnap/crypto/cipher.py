@@ -96,11 +96,15 @@ class Cipher(Protocol):
         """
         ...
 
-    def decrypt_file(self, message: MemoryFile, *, signed: bool = False) -> memoryview:
+    def decrypt_file(
+        self, message: MemoryFile, *, signed: bool = False, output: MemoryFile | None = None
+    ) -> memoryview:
         """Unlock what a file in memory holds; see `decrypt`.
 
         Args:
             message: the message; still the caller's to close.
             signed: demand the signature of the configured signing key, if there is one.
+            output: where the content may be put, in place of what is there; what is returned is
+                then good until this file is used for something else.
         """
         ...

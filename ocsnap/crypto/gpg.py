@@ -133,9 +133,11 @@ class Gpg:
             content.append([message])
             return self.decrypt_file(content, signed=signed)
 
-    def decrypt_file(self, message: MemoryFile, *, signed: bool = False) -> memoryview:
+    def decrypt_file(
+        self, message: MemoryFile, *, signed: bool = False, output: MemoryFile | None = None
+    ) -> memoryview:
         """Unlock the message in a file; see `Cipher.decrypt_file`."""
-        ended = self._program.run(self._decrypting(message), message, self._passphrase)
+        ended = self._program.run(self._decrypting(message), message, self._passphrase, output)
         statuses = ended.statuses
         if not self._recipients and statuses.locked_with_key:
             # Anybody can lock a message with a public key; the passphrase also proves the writer.

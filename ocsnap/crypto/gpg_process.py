@@ -55,7 +55,11 @@ class GpgProgram:
         self._environment = environment
 
     def run(
-        self, options: Sequence[str], content: MemoryFile, passphrase: str | None = None
+        self,
+        options: Sequence[str],
+        content: MemoryFile,
+        passphrase: str | None = None,
+        output: MemoryFile | None = None,
     ) -> GpgRun:
         """Run gpg over a message and wait for it; may be called from several threads.
 
@@ -63,15 +67,19 @@ class GpgProgram:
             options: what to do.
             content: what it reads, from the beginning.
             passphrase: told through a pipe that only this child has.
+            output: where it writes, whatever is there; None: to a file of its own.
 
         Raises:
             CryptoError: it cannot be run, or does not end.
         """
         content.rewind()
-        with MemoryFile() as output, MemoryFile() as said:
-            status = self._wait(options, content, output, said, passphrase)
+        with MemoryFile() as own, MemoryFile() as said:
+            target = own if output is None else output
+            target.rewind()
+            status = self._wait(options, content, target, said, passphrase)
             text = bytes(said.content()).decode("latin-1")
-            return GpgRun(output.content(), Statuses(text), status == 0, _reason(text, status))
+            plain = own.content() if output is None else output.written()
+            return GpgRun(plain, Statuses(text), status == 0, _reason(text, status))
 
     def _wait(
         self,

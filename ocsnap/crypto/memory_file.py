@@ -7,6 +7,8 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Self
 
+from ocsnap.units import MIB
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,12 +18,21 @@ _PARTS_PER_CALL: Final = 512
 """Half of what Linux takes in one writev(2), IOV_MAX in limits.h."""
 
 
+_STEP_BYTES: Final = MIB
+"""A mapping has whole such parts, so that one for a pack fits nearly every other pack."""
+
+
 class MemoryFile:
-    """An anonymous file (memfd_create(2)): no name, no disk, gone with its last descriptor."""
+    """An anonymous file (memfd_create(2)): no name, no disk, gone with its last descriptor.
+
+    It may serve one message after the other: to get memory from the system anew, page by page,
+    takes half as long as to decrypt what is put there.
+    """
 
     def __init__(self) -> None:
         """Make an empty one."""
         self._descriptor = os.memfd_create("ocsnap", os.MFD_CLOEXEC)
+        self._map = memoryview(b"")
 
     def __enter__(self) -> Self:
         """Return the file itself."""
@@ -58,11 +69,45 @@ class MemoryFile:
         flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
         return memoryview(mmap.mmap(self._descriptor, size_bytes, flags, mmap.PROT_READ))
 
+    def room(self, size_bytes: int) -> memoryview:
+        """Make it so long, and return all of it to be written to.
+
+        Args:
+            size_bytes: how long; what it held before is lost.
+
+        Returns:
+            It, in place, until it is used for something else.
+        """
+        view = self._mapped(size_bytes)
+        os.ftruncate(self._descriptor, size_bytes)
+        return view
+
+    def written(self) -> memoryview:
+        """Return what was written since `rewind`, by whoever shares the descriptor.
+
+        Returns:
+            It, in place, until the file is used for something else. An earlier and longer content
+            still follows in the file, but not here.
+        """
+        return self._mapped(os.lseek(self._descriptor, 0, os.SEEK_CUR))
+
     def close(self) -> None:
         """Let go of it; further calls do nothing."""
+        self._map = memoryview(b"")
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+    def _mapped(self, size_bytes: int) -> memoryview:
+        """Return the beginning, of the one mapping that grows as it must."""
+        if len(self._map) < size_bytes:
+            present_bytes = self.size_bytes
+            length = max(present_bytes, -(-size_bytes // _STEP_BYTES) * _STEP_BYTES)
+            os.ftruncate(self._descriptor, length)  # Python maps nothing that is not there
+            flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+            self._map = memoryview(mmap.mmap(self._descriptor, length, flags))
+            os.ftruncate(self._descriptor, present_bytes)
+        return self._map[:size_bytes]
 
     def _write(self, group: list[Buffer]) -> None:
         written = os.writev(self._descriptor, group)

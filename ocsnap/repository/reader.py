@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ocsnap.crypto import Cipher
+    from ocsnap.repository.blob import Buffer
     from ocsnap.repository.cache import Cache, Location
+    from ocsnap.repository.workspace import Workspace
     from ocsnap.storage.storage import Storage
 
 
@@ -108,11 +110,9 @@ class BlobReader:
             DamagedError: it is another.
         """
         message = self._storage.get(name)
-        if hashlib.sha256(message).hexdigest() != promised(name):
+        if not _is_promised(message, name):
             message = self._storage.get(name)  # it may have been damaged on the line
-            if hashlib.sha256(message).hexdigest() != promised(name):
-                reason = "its content is not what was stored"
-                raise DamagedError(f"{name} is damaged: {reason}.", name=name)
+            _refuse_other(message, name)
         return message
 
     def decrypted(self, name: str, *, signed: bool = False) -> memoryview:
@@ -131,13 +131,39 @@ class BlobReader:
             CryptoError: this host cannot decrypt it.
         """
         with MemoryFile() as message:
-            # In no variable: it would lie in memory twice while gpg is at work.
-            message.append(iter([self._sought(name)]))
+            self._fetch(name, message, proven=True)
             return self._cipher.decrypt_file(message, signed=signed)
 
-    def _sought(self, name: str) -> bytes:
+    def opened(
+        self, name: str, space: Workspace, *, signed: bool = False, proven: bool = True
+    ) -> memoryview:
+        """Fetch and decrypt an object in memory that serves again: what is for many objects.
+
+        Args:
+            name: as for `object`.
+            space: where; what is returned is good until it is used for another.
+            signed: as for `decrypted`.
+            proven: look whether the object is what its name promises. Not needed by who compares
+                each blob with its id, and asks again with this if one is not right: then it is
+                fetched once more if it was damaged on the line.
+
+        Returns:
+            Its content.
+
+        Raises:
+            ObjectMissingError: it is not there.
+            DamagedError: it is another, or is not signed as it must be.
+            CryptoError: this host cannot decrypt it.
+        """
+        self._fetch(name, space.message, proven=proven)
+        return self._cipher.decrypt_file(space.message, signed=signed, output=space.plain)
+
+    def _fetch(self, name: str, message: MemoryFile, *, proven: bool) -> None:
         try:
-            return self.object(name)
+            content = self._storage.get_into(name, message.room)
+            if proven and not _is_promised(content, name):
+                content = self._storage.get_into(name, message.room)
+                _refuse_other(content, name)
         except ObjectMissingError:
             with self._lock:
                 is_news = name not in self._missed
@@ -165,6 +191,16 @@ class BlobReader:
 
 def _nothing() -> None:
     """Know no more than before."""
+
+
+def _is_promised(message: Buffer, name: str) -> bool:
+    return hashlib.sha256(message).hexdigest() == promised(name)
+
+
+def _refuse_other(message: Buffer, name: str) -> None:
+    if not _is_promised(message, name):
+        reason = "its content is not what was stored"
+        raise DamagedError(f"{name} is damaged: {reason}.", name=name)
 
 
 def promised(name: str) -> str:

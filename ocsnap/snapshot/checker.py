@@ -18,6 +18,7 @@ from ocsnap.repository.index import pack_id
 from ocsnap.repository.pack import read_trailer
 from ocsnap.repository.reader import promised, unpack
 from ocsnap.repository.rescue import kit
+from ocsnap.repository.workspace import Workspaces
 from ocsnap.snapshot.tree_checker import TreeChecker
 from ocsnap.snapshot.workers import FETCHERS, Workers
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ocsnap.monitor import Monitor
     from ocsnap.repository.marks import Marks
     from ocsnap.repository.repository import Repository
+    from ocsnap.repository.workspace import Workspace
     from ocsnap.storage.storage import ObjectInfo
 
 _PACK_FOLDERS: Final = tuple(f"{kind.value}/" for kind in BlobKind)
@@ -100,6 +102,7 @@ class Checker:
         self._bad_packs: set[str] = set()
         self._present: dict[str, ObjectInfo] = {}
         self._read_names: set[str] = set()
+        self._spaces = Workspaces()
 
     def check(self, *, read_data: bool) -> CheckReport:
         """Compare what the storage has with what was stored.
@@ -227,6 +230,7 @@ class Checker:
             raise
         finally:
             workers.close()
+            self._spaces.close()
 
     def _read_object(self, info: ObjectInfo) -> None:
         name = info.name
@@ -235,7 +239,8 @@ class Checker:
             if name.startswith(kit.FOLDER):
                 self._repository.reader.object(name)
             else:
-                blobs = self._look_into(name)
+                with self._spaces.one() as space:
+                    blobs = self._look_into(name, space)
         self._count(info, blobs)
         self._monitor.advance(size_bytes=info.size_bytes)
 
@@ -269,10 +274,10 @@ class Checker:
             self._report.read_bytes += info.size_bytes
             self._report.blobs += blobs
 
-    def _look_into(self, name: str) -> int:
+    def _look_into(self, name: str, space: Workspace) -> int:
         """Decrypt and decode an object; return how many blobs are in it."""
         signed = name.startswith(snapshots.FOLDER)
-        plain = self._repository.reader.decrypted(name, signed=signed)
+        plain = self._repository.reader.opened(name, space, signed=signed)
         if name.startswith(_PACK_FOLDERS):
             return self._check_pack(name, plain)
         if name.startswith(indexes.FOLDER):

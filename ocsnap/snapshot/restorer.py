@@ -10,10 +10,11 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ocsnap.errors import DamagedError, LocalIOError, ObjectMissingError, OcsnapError
+from ocsnap.errors import CryptoError, DamagedError, LocalIOError, ObjectMissingError, OcsnapError
 from ocsnap.monitor import Problem
 from ocsnap.repository import tree
 from ocsnap.repository.reader import unpack
+from ocsnap.repository.workspace import Workspaces
 from ocsnap.snapshot.pack_queue import File, PackQueue, Piece
 from ocsnap.snapshot.placement import (
     FULL,
@@ -34,13 +35,14 @@ from ocsnap.snapshot.reuse import take_over
 from ocsnap.snapshot.workers import FETCHERS, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ocsnap.monitor import Monitor
-    from ocsnap.repository.cache import Location
+    from ocsnap.repository.pack import PackedBlob
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root
     from ocsnap.repository.tree import Entry
+    from ocsnap.repository.workspace import Workspace
     from ocsnap.snapshot.pack_queue import Needs
 
 MOST_PIECES: Final = 100_000
@@ -140,6 +142,7 @@ class _Restoration:
         self._specials: list[tuple[bytes, Entry]] = []
         self._queue = PackQueue()
         self._is_only_pack = False
+        self._spaces = Workspaces()
         self._refused: set[str] = set()
 
     def restore(self, placements: Sequence[Placement]) -> None:
@@ -277,35 +280,58 @@ class _Restoration:
             raise
         finally:
             workers.close()
+            self._spaces.close()
 
     def _write_pack(self, job: tuple[str, Needs]) -> None:
+        """Write what is wanted of a pack.
+
+        As each blob is compared with its id, the pack itself is not compared with its name, until a
+        blob is not right: then it may have been damaged on the line, and is fetched again.
+        """
         name, needs = job
-        try:
-            plain = self._pack(name)
-        except (DamagedError, ObjectMissingError) as error:
-            self._break_all(needs, error)
-            return
+        damaged: dict[bytes, OcsnapError] = {}
+        with self._spaces.one() as space:
+            for proven in (False, True):
+                try:
+                    plain = self._pack(name, space, proven=proven)
+                    damaged = self._write_blobs(name, plain, needs)
+                except (CryptoError, DamagedError, ObjectMissingError) as error:
+                    if proven and isinstance(error, CryptoError):
+                        raise
+                    damaged = dict.fromkeys(needs, error)
+                needs = {blob: needs[blob] for blob in damaged}
+                if not needs:
+                    return
+        for blob, reason in damaged.items():
+            self._break_all(needs[blob], reason)
+
+    def _write_blobs(self, name: str, plain: memoryview, needs: Needs) -> dict[bytes, OcsnapError]:
+        """Write blobs to where they are wanted; return why those that are left are damaged."""
+        damaged: dict[bytes, OcsnapError] = {}
+        places = {packed.blob: packed for packed in self._repository.cache.blobs_of(name)}
         for blob, pieces in needs.items():
-            location = self._repository.cache.find(blob)
             try:
-                data = _blob(plain, blob, location)
+                data = memoryview(_blob(name, plain, blob, places.get(blob)))
             except DamagedError as error:
-                self._break_all({blob: pieces}, error)
+                damaged[blob] = error
                 continue
             for piece in pieces:
-                self._write(piece, memoryview(data))
+                self._write(piece, data)
+        return damaged
 
-    def _pack(self, name: str) -> memoryview:
+    def _pack(self, name: str, space: Workspace, *, proven: bool) -> memoryview:
         """Fetch a pack; the only one of a small restore serves the next one, too."""
+        reader = self._repository.reader
         with self._lock:
             held = self._held.pop(name, None)
         if held is not None:
             return held
-        plain = memoryview(self._repository.reader.decrypted(name))
-        if self._is_only_pack:
-            with self._lock:
-                self._held.clear()
-                self._held[name] = plain
+        if not self._is_only_pack:
+            return reader.opened(name, space, proven=proven)
+        plain = reader.decrypted(name)
+        with self._lock:
+            self._held.clear()
+            self._held[name] = plain
         return plain
 
     def _write(self, piece: Piece, data: memoryview) -> None:
@@ -316,10 +342,13 @@ class _Restoration:
             self._break(file, "its parts do not fit into their blobs")
             return
         single = len(file.entry.pieces()) == 1
-        with self._lock:
-            if file.broken:
-                return
-            descriptor = create_file(file.path) if single else open_again(file.path)
+        if single:
+            descriptor = create_file(file.path)
+        else:
+            with self._lock:
+                if file.broken:
+                    return
+                descriptor = open_again(file.path)
         try:
             sparse = file.entry.sparse
             if sparse and single:
@@ -347,10 +376,9 @@ class _Restoration:
         with self._lock:
             self.report.size_bytes += entry.size_bytes
 
-    def _break_all(self, needs: Needs, error: OcsnapError) -> None:
-        for pieces in needs.values():
-            for piece in pieces:
-                self._break(piece.file, error.message)
+    def _break_all(self, pieces: Iterable[Piece], error: OcsnapError) -> None:
+        for piece in pieces:
+            self._break(piece.file, error.message)
 
     def _break(self, file: File, reason: str) -> None:
         """Give up a file and remove what stands there of it."""
@@ -396,8 +424,8 @@ class _Restoration:
         self._monitor.problem(Problem(text, reason))
 
 
-def _blob(plain: memoryview, blob: bytes, location: Location | None) -> bytes:
-    if location is None:
+def _blob(name: str, plain: memoryview, blob: bytes, place: PackedBlob | None) -> bytes:
+    if place is None:
         raise DamagedError(f"The index no longer lists the blob {blob.hex()}.")
-    frame = plain[location.offset : location.offset + location.frame_bytes]
-    return unpack(blob, frame, location.raw_bytes, name=location.pack)
+    frame = plain[place.offset : place.offset + place.frame_bytes]
+    return unpack(blob, frame, place.raw_bytes, name=name)

@@ -11,7 +11,7 @@ from ocsnap.storage.storage import DELETE_BATCH_OBJECTS, LIST_PAGE_OBJECTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
+    from ocsnap.storage.storage import Buffer, ObjectInfo, Room, Storage
 
 
 class Counting(Decorator):
@@ -60,6 +60,14 @@ class Counting(Decorator):
         """Return an object's bytes; see `Storage.get`."""
         self.add_request()
         content = super().get(name, offset=offset, length=length)
+        with self._lock:
+            self.got_bytes += len(content)
+        return content
+
+    def get_into(self, name: str, room: Room) -> memoryview:
+        """Read an object into memory of the caller's; see `Storage.get_into`."""
+        self.add_request()
+        content = self._storage.get_into(name, room)
         with self._lock:
             self.got_bytes += len(content)
         return content

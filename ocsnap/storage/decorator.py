@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ocsnap.storage.storage import placed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
+    from ocsnap.storage.storage import Buffer, ObjectInfo, Room, Storage
 
 
 class Decorator:
@@ -28,6 +30,10 @@ class Decorator:
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Pass on `Storage.get`."""
         return self._storage.get(name, offset=offset, length=length)
+
+    def get_into(self, name: str, room: Room) -> memoryview:
+        """Read an object by `get`, which a decorator may have changed; see `Storage.get_into`."""
+        return placed(self.get(name), room)
 
     def stat(self, name: str) -> ObjectInfo:
         """Pass on `Storage.stat`."""

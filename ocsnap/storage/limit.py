@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ocsnap.storage.pace import Pace
-    from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
+    from ocsnap.storage.storage import Buffer, ObjectInfo, Room, Storage
 
 PACED_BYTES: Final = 16 * KIB
 """What passes at once where the line is limited: at 1 KB/s, too, a store hears from us often enough
@@ -100,6 +100,13 @@ class Limited(Decorator):
         """Return an object's bytes; see `Storage.get`."""
         with _flow(_receiving, self._download) as flow:
             content = super().get(name, offset=offset, length=length)
+            flow.finish(len(content))
+            return content
+
+    def get_into(self, name: str, room: Room) -> memoryview:
+        """Read an object into memory of the caller's; see `Storage.get_into`."""
+        with _flow(_receiving, self._download) as flow:
+            content = self._storage.get_into(name, room)
             flow.finish(len(content))
             return content
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from ocsnap.storage.storage import Buffer
+    from ocsnap.storage.storage import Buffer, Room
 
 INCOMING = ".incoming"
 """Folder of files that are still being written; no object's name begins with a dot."""
@@ -93,23 +93,24 @@ class LocalStorage:
         """Return an object's bytes; see `Storage.get`."""
         check_range(offset, length)
         path = self._path(name)
-        with self._explained("read", name):
-            # Without waiting: what lies there may be a pipe that nobody writes to.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode):
-                    raise FileNotFoundError(errno.ENOENT, "is no file")
-                end = found.st_size if length is None else min(found.st_size, offset + length)
-                if end - offset > LONGEST_OBJECT_BYTES:
-                    raise StorageError(
-                        f"{path}: has {found.st_size} bytes, and no object of ocsnap's is so long.",
-                        hint="Somebody else has put it there.",
-                        name=name,
-                    )
-                return _read(descriptor, offset, max(0, end - offset))
-            finally:
-                os.close(descriptor)
+        with self._explained("read", name), _opened(path) as (descriptor, size_bytes):
+            end = size_bytes if length is None else min(size_bytes, offset + length)
+            _refuse_longer(end - offset, path, name)
+            return _read(descriptor, offset, max(0, end - offset))
+
+    def get_into(self, name: str, room: Room) -> memoryview:
+        """Read an object into memory of the caller's; see `Storage.get_into`."""
+        path = self._path(name)
+        with self._explained("read", name), _opened(path) as (descriptor, size_bytes):
+            _refuse_longer(size_bytes, path, name)
+            view = room(size_bytes)
+            done = 0
+            while done < size_bytes:
+                count = os.preadv(descriptor, [view[done:]], done)
+                if not count:
+                    raise TransientStorageError(f"{path}: was cut short meanwhile.", name=name)
+                done += count
+            return view
 
     def stat(self, name: str) -> ObjectInfo:
         """Return an object's size; see `Storage.stat`."""
@@ -270,6 +271,29 @@ def _write(descriptor: int, data: Buffer) -> None:
     rest = memoryview(data).cast("B")
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, int]]:
+    """Open an object; give its descriptor and its size in bytes."""
+    # Without waiting: what lies there may be a pipe that nobody writes to.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "is no file")
+        yield descriptor, found.st_size
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_longer(size_bytes: int, path: Path, name: str) -> None:
+    if size_bytes > LONGEST_OBJECT_BYTES:
+        raise StorageError(
+            f"{path}: has {size_bytes} bytes, and no object of ocsnap's is so long.",
+            hint="Somebody else has put it there.",
+            name=name,
+        )
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:

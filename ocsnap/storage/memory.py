@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from ocsnap.errors import ObjectExistsError, ObjectMissingError, TransientStorageError
 from ocsnap.storage.name import check_range, checked, checked_prefix
-from ocsnap.storage.storage import ObjectInfo
+from ocsnap.storage.storage import ObjectInfo, placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ocsnap.storage.storage import Buffer
+    from ocsnap.storage.storage import Buffer, Room
 
 
 class MemoryStorage:
@@ -56,6 +56,10 @@ class MemoryStorage:
         check_range(offset, length)
         content = self._content(name)
         return content[offset:] if length is None else content[offset : offset + length]
+
+    def get_into(self, name: str, room: Room) -> memoryview:
+        """Copy an object's bytes; see `Storage.get_into`."""
+        return placed(self.get(name), room)
 
     def stat(self, name: str) -> ObjectInfo:
         """Return what is known of an object; see `Storage.stat`."""

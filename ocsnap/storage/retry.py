@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ocsnap.clock import Clock
-    from ocsnap.storage.storage import Buffer, ObjectInfo, Storage
+    from ocsnap.storage.storage import Buffer, ObjectInfo, Room, Storage
 
 T = TypeVar("T")
 
@@ -88,6 +88,10 @@ class Retrying(Decorator):
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Return an object's bytes; see `Storage.get`."""
         return self._repeat(lambda: self._storage.get(name, offset=offset, length=length))
+
+    def get_into(self, name: str, room: Room) -> memoryview:
+        """Read an object into memory of the caller's; see `Storage.get_into`."""
+        return self._repeat(lambda: self._storage.get_into(name, room))
 
     def stat(self, name: str) -> ObjectInfo:
         """Return what is known of an object; see `Storage.stat`."""

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from ocsnap.units import MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 """The bytes of an object; read only, and never kept after the call that they came with."""
+
+Room: TypeAlias = "Callable[[int], memoryview]"
+"""Gives so many bytes of memory to write to, and takes back what it gave before."""
 
 LIST_PAGE_OBJECTS = 1000
 """Most objects that S3 tells of in one answer (S3 API Reference, ListObjectsV2, MaxKeys)."""
@@ -122,6 +125,24 @@ class Storage(Protocol):
         """
         ...
 
+    def get_into(self, name: str, room: Room) -> memoryview:
+        """Read an object into memory of the caller's, which may have served others before.
+
+        Args:
+            name: the object's name.
+            room: called with the object's size in bytes as soon as that is known; again where the
+                object has to be asked for again.
+
+        Returns:
+            What `room` gave the last time, with the object's bytes in it.
+
+        Raises:
+            ObjectMissingError: there is no object of that name.
+            TransientStorageError: among others, the answer was cut short.
+            StorageError: it could not be read, or is longer than `LONGEST_OBJECT_BYTES`.
+        """
+        ...
+
     def stat(self, name: str) -> ObjectInfo:
         """Return what the storage tells of an object without sending it.
 
@@ -212,3 +233,10 @@ class Storage(Protocol):
     def close(self) -> None:
         """Let go of connections; the storage is not used after this."""
         ...
+
+
+def placed(content: bytes, room: Room) -> memoryview:
+    """Copy an object's bytes to where they are wanted; see `Storage.get_into`."""
+    view = room(len(content))
+    view[:] = content
+    return view

@@ -47,5 +47,11 @@ class PlainCipher:
             raise DamagedError("The message is damaged.")
         return memoryview(message)[5 + _NONCE_BYTES :]
 
-    def decrypt_file(self, message: MemoryFile, *, signed: bool = False) -> memoryview:
+    def decrypt_file(
+        self,
+        message: MemoryFile,
+        *,
+        signed: bool = False,
+        output: MemoryFile | None = None,  # noqa: ARG002 - what is returned is in place already
+    ) -> memoryview:
         return self.decrypt(message.content(), signed=signed)

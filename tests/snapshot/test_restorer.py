@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import stat
 from typing import TYPE_CHECKING
@@ -20,12 +21,15 @@ from ocsnap.snapshot import restorer
 from ocsnap.snapshot.promise import Promise
 from ocsnap.snapshot.reach import LONGEST_BYTES
 from ocsnap.snapshot.restorer import Placement, Restorer
+from ocsnap.storage.count import Counting
+from ocsnap.storage.faults import Effect, Fault, Faulty
 from ocsnap.units import GIB
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ocsnap.repository.repository import Repository
+    from ocsnap.repository.workspace import Workspace
     from ocsnap.snapshot.restore_report import RestoreReport
     from tests.snapshot.studio import Studio
 
@@ -251,13 +255,13 @@ def test_no_pack_is_fetched_twice_though_not_all_pieces_fit_into_memory(
         whole = folder(repository, folders)
         repository.flush()
         fetched: list[str] = []
-        decrypted = repository.reader.decrypted
+        opened = repository.reader.opened
 
-        def counted(name: str, **ways: bool) -> memoryview:
+        def counted(name: str, space: Workspace, **ways: bool) -> memoryview:
             fetched.append(name)
-            return decrypted(name, **ways)
+            return opened(name, space, **ways)
 
-        monkeypatch.setattr(repository.reader, "decrypted", counted)
+        monkeypatch.setattr(repository.reader, "opened", counted)
         report, _ = restore(repository, whole, tmp_path / "t")
     assert report.failed == []
     assert sum(path.is_file() for path in (tmp_path / "t").rglob("*")) == 150
@@ -265,3 +269,28 @@ def test_no_pack_is_fetched_twice_though_not_all_pieces_fit_into_memory(
     packs = [name for name in fetched if name.startswith(BlobKind.CONTENT.value)]
     assert len(set(packs)) == 16
     assert len(packs) == 16
+
+
+@pytest.mark.parametrize("effect", [Effect.DAMAGED, Effect.SHORT])
+def test_a_pack_that_is_damaged_on_the_line_is_fetched_once_more(
+    studio: Studio, tmp_path: Path, effect: Effect
+):
+    with studio.workshop.opened() as repository:
+        files = []
+        for number in range(5):
+            content = random.Random(number).randbytes(50_000)
+            files.append(file(repository, b"%d" % number, content))
+            repository.flush()
+        whole = folder(repository, files)
+        repository.flush()
+    faulty = Faulty(studio.workshop.storage, [Fault("get", effect, 2, prefix="packs/")])
+    studio.workshop.storage = counting = Counting(faulty)
+    with studio.workshop.opened() as repository:
+        before = counting.requests
+        report, _ = restore(repository, whole, tmp_path / "t")
+        assert counting.requests - before == 5 + 1
+    faulty.assert_happened()
+    assert report.failed == []
+    for number in range(5):
+        content = random.Random(number).randbytes(50_000)
+        assert (tmp_path / "t" / str(number)).read_bytes() == content

@@ -38,6 +38,10 @@ def create(storage: Storage, name: str = NAME, data: Buffer = DATA) -> None:
     storage.create(name, data, sha256=sha256(data))
 
 
+def room(size_bytes: int) -> memoryview:
+    return memoryview(bytearray(size_bytes))
+
+
 @contextmanager
 def opened(config: RepositoryConfig, **changes: object) -> Iterator[S3Storage]:
     """Open the bare storage, without retries."""

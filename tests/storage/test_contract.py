@@ -60,6 +60,27 @@ def test_an_object_of_some_megabytes_comes_back_whole(storage: Storage):
     assert storage.get(NAME, offset=8_000_000, length=123) == data[8_000_000:8_000_123]
 
 
+def test_it_is_got_into_memory_that_served_another(storage: Storage):
+    memory = memoryview(bytearray(b"what lay here before" * 500_000))
+    asked: list[int] = []
+
+    def room(size_bytes: int) -> memoryview:
+        asked.append(size_bytes)
+        return memory[:size_bytes]
+
+    large = hashlib.shake_256(b"pack").digest(9_000_001)
+    for number, data in enumerate([large, DATA, b""]):
+        put(storage, f"packs/{number}", data)
+        got = storage.get_into(f"packs/{number}", room)
+        assert got == data
+        assert got.obj is memory.obj
+    assert asked == [len(large), len(DATA), 0]
+    for name in (MISSING, "packs"):
+        with pytest.raises(ObjectMissingError) as caught:
+            storage.get_into(name, room)
+        assert caught.value.name == name
+
+
 def test_a_part_is_what_a_slice_would_be(storage: Storage):
     put(storage, NAME)
     for offset in [0, 1, 5, 1279, 1280, 5000]:

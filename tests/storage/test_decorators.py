@@ -23,7 +23,7 @@ from ocsnap.storage.memory import MemoryStorage
 from ocsnap.storage.retry import ATTEMPTS, LONGEST_DELAY_SECONDS, Retrying
 from ocsnap.storage.storage import LIST_PAGE_OBJECTS, Storage
 from tests.storage.fake_clock import FakeClock
-from tests.storage.objects import DATA, NAME, create, put
+from tests.storage.objects import DATA, NAME, create, put, room
 
 
 def retrying(storage: Storage, clock: FakeClock | None = None) -> Retrying:
@@ -224,14 +224,15 @@ def test_everything_is_counted():
     put(storage, data=DATA)
     create(storage, "locks/1", b"123")
     assert storage.get(NAME, offset=1, length=5) == DATA[1:6]
+    assert storage.get_into(NAME, room) == DATA
     storage.stat(NAME)
     assert len([*storage.list()]) == 2
     storage.delete(NAME, size_bytes=len(DATA))
     storage.delete("locks/1")
     storage.check()
-    assert storage.requests == 9
+    assert storage.requests == 10
     assert (storage.objects_put, storage.put_bytes) == (3, 2 * len(DATA) + 3)
-    assert storage.got_bytes == 5
+    assert storage.got_bytes == 5 + len(DATA)
     assert (storage.deleted_objects, storage.deleted_bytes) == (2, len(DATA))
 
 
@@ -295,6 +296,22 @@ def test_no_handler_of_errors_survives_a_crash():
             put(retrying(faulty), name)
         assert not isinstance(caught.value, Exception)
     assert [info.name for info in faulty.list()] == ["packs/2"]
+
+
+def test_what_is_read_in_place_fails_and_is_tried_again_as_all_that_is_read():
+    plan = [Fault("get", Effect.ERROR_BEFORE), Fault("get", Effect.SHORT, 2)]
+    faulty = Faulty(MemoryStorage(), plan)
+    put(faulty)
+    asked: list[int] = []
+
+    def noting(size_bytes: int) -> memoryview:
+        asked.append(size_bytes)
+        return room(size_bytes)
+
+    assert retrying(faulty).get_into(NAME, noting) == DATA[: len(DATA) // 2]
+    assert retrying(faulty).get_into(NAME, noting) == DATA
+    assert asked == [len(DATA) // 2, len(DATA)]
+    faulty.assert_happened()
 
 
 def test_a_short_read_and_a_flipped_bit():

@@ -31,7 +31,7 @@ from ocsnap.errors import (
 from ocsnap.storage.factory import open_storage
 from ocsnap.storage.local import ABANDONED_AFTER_SECONDS, INCOMING, LocalStorage
 from ocsnap.storage.storage import LONGEST_OBJECT_BYTES
-from tests.storage.objects import DATA, NAME, create, put
+from tests.storage.objects import DATA, NAME, create, put, room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,8 @@ def test_what_is_no_file_is_no_object(storage: LocalStorage, folder: Path):
     for name in ("packs/2", "packs/3", "packs/4"):
         with pytest.raises(ObjectMissingError):
             storage.get(name)
+        with pytest.raises(ObjectMissingError):
+            storage.get_into(name, room)
 
 
 def test_an_object_that_would_fill_the_memory_is_not_read(storage: LocalStorage, folder: Path):
@@ -83,7 +85,21 @@ def test_an_object_that_would_fill_the_memory_is_not_read(storage: LocalStorage,
     os.truncate(folder / "packs" / "1", LONGEST_OBJECT_BYTES + 1)
     with pytest.raises(StorageError, match="no object of ocsnap's is so long"):
         storage.get("packs/1")
+    with pytest.raises(StorageError, match="no object of ocsnap's is so long"):
+        storage.get_into("packs/1", room)
     assert storage.get("packs/1", length=3) == DATA[:3]
+
+
+def test_an_object_that_becomes_shorter_while_it_is_read_is_told(
+    storage: LocalStorage, folder: Path
+):
+    def cut(size_bytes: int) -> memoryview:
+        os.truncate(folder / "packs" / "1", 3)
+        return room(size_bytes)
+
+    put(storage, "packs/1")
+    with pytest.raises(TransientStorageError, match="cut short"):
+        storage.get_into("packs/1", cut)
 
 
 def test_nothing_is_left_beside_the_objects(storage: LocalStorage, folder: Path):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+import urllib3.util.connection
 
 from ocsnap.clock import SystemClock
 from ocsnap.errors import (
@@ -20,7 +21,7 @@ from ocsnap.errors import (
 from ocsnap.storage.factory import open_storage
 from ocsnap.storage.retry import Retrying
 from tests.storage.fake_clock import FakeClock
-from tests.storage.objects import DATA, opened, put, sha256
+from tests.storage.objects import DATA, opened, put, room, sha256
 from tests.storage.rough_line import (
     answer_lost,
     damaged,
@@ -67,6 +68,23 @@ def test_a_listing_shows_neither_other_prefixes_nor_foreign_keys(
     with opened(s3_config) as storage:
         put(storage, "packs/1")
         assert [info.name for info in storage.list()] == ["packs/1"]
+
+
+def test_objects_that_are_read_in_place_come_over_one_connection(
+    s3_config: RepositoryConfig, monkeypatch: pytest.MonkeyPatch
+):
+    connect = urllib3.util.connection.create_connection
+    made: list[object] = []
+    monkeypatch.setattr(
+        "urllib3.util.connection.create_connection",
+        lambda *given, **ways: made.append(given) or connect(*given, **ways),
+    )
+    data = random.Random(1).randbytes(1_000_000)
+    with opened(s3_config) as storage:
+        put(storage, "packs/1", data)
+        for _ in range(5):
+            assert storage.get_into("packs/1", room) == data
+    assert len(made) == 1
 
 
 def test_without_a_prefix_keys_stand_at_the_top(s3_config: RepositoryConfig, s3: S3Server):

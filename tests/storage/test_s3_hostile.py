@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ocsnap.errors import OcsnapError, StorageError
 from ocsnap.storage.storage import LONGEST_OBJECT_BYTES
-from tests.storage.objects import create, opened, put
+from tests.storage.objects import create, opened, put, room
 from tests.storage.rough_line import Answer, said
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ CALLS: dict[str, Callable[[S3Storage], object]] = {
     "put": put,
     "create": create,
     "get": lambda storage: storage.get("packs/1"),
+    "get into": lambda storage: storage.get_into("packs/1", room),
     "get a part": lambda storage: storage.get("packs/1", offset=3, length=5),
     "stat": lambda storage: storage.stat("packs/1"),
     "list": lambda storage: [*storage.list()],
@@ -145,9 +146,11 @@ def test_an_object_that_would_fill_the_memory_is_not_read(rough_s3: S3Storage, l
         del request, forward
         return Answer(200, (("Content-Length", str(LONGEST_OBJECT_BYTES + 1)),), b"x" * 1000)
 
-    line.plan = [endless]
+    line.plan = [endless, endless]
     with pytest.raises(StorageError, match="no object of ocsnap's is so long"):
         rough_s3.get("packs/1")
+    with pytest.raises(StorageError, match="no object of ocsnap's is so long"):
+        rough_s3.get_into("packs/1", room)
 
 
 def test_an_object_of_no_length_is_not_read(s3_config: RepositoryConfig, line: RoughLine):
@@ -156,6 +159,8 @@ def test_an_object_of_no_length_is_not_read(s3_config: RepositoryConfig, line: R
         return Answer(200, (), b"x" * 1000)
 
     with opened(s3_config, endpoint=line.endpoint) as storage:
-        line.plan = [chunked]
+        line.plan = [chunked, chunked]
         with pytest.raises(StorageError):
             storage.get("packs/1")
+        with pytest.raises(StorageError):
+            storage.get_into("packs/1", room)

@@ -16,7 +16,7 @@ from ocsnap.errors import (
 )
 from ocsnap.storage.factory import open_storage
 from tests.storage.fake_clock import FakeClock
-from tests.storage.objects import DATA, opened, put
+from tests.storage.objects import DATA, opened, put, room
 from tests.storage.rough_line import (
     answer_lost,
     broken,
@@ -94,6 +94,9 @@ def test_an_answer_cut_short_is_no_object(rough_s3: S3Storage, line: RoughLine):
         line.plan = [cut_short]
         with pytest.raises(TransientStorageError):
             rough_s3.get("packs/1", offset=offset, length=length)
+    line.plan = [cut_short]
+    with pytest.raises(TransientStorageError):
+        rough_s3.get_into("packs/1", room)
 
 
 def test_a_store_that_does_not_answer_is_left(
