@@ -111,7 +111,13 @@ def held_bytes(pid: int) -> int:
     return total_bytes + sum(files.values())
 
 
-def _family(pid: int) -> Iterator[int]:
+def _family(pid: int, begun_by: bytes = b"") -> Iterator[int]:
+    try:
+        command = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return
+    if command == begun_by:
+        return  # between vfork(2) and execve(2) a child shows its parent's memory as its own
     yield pid
     try:
         # A child belongs to the thread that started it.
@@ -121,7 +127,7 @@ def _family(pid: int) -> Iterator[int]:
         return
     for text in texts:
         for child in text.split():
-            yield from _family(int(child))
+            yield from _family(int(child), command)
 
 
 def _own_bytes(rollup: str) -> int:

@@ -104,6 +104,7 @@ class MemoryFile:
             present_bytes = self.size_bytes
             length = max(present_bytes, -(-size_bytes // _STEP_BYTES) * _STEP_BYTES)
             os.ftruncate(self._descriptor, length)  # Python maps nothing that is not there
+            self._map = memoryview(b"")
             flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
             self._map = memoryview(mmap.mmap(self._descriptor, length, flags))
             os.ftruncate(self._descriptor, present_bytes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import zstandard
@@ -17,7 +17,7 @@ from ocsnap.repository.rescue import kit
 from ocsnap.units import GIB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ocsnap.crypto import Cipher
     from ocsnap.repository.blob import Buffer
@@ -134,29 +134,43 @@ class BlobReader:
             self._fetch(name, message, proven=True)
             return self._cipher.decrypt_file(message, signed=signed)
 
+    @contextmanager
     def opened(
         self, name: str, space: Workspace, *, signed: bool = False, proven: bool = True
-    ) -> memoryview:
-        """Fetch and decrypt an object in memory that serves again: what is for many objects.
+    ) -> Iterator[memoryview]:
+        """Fetch and decrypt an object in memory that serves again: for who reads many.
 
         Args:
             name: as for `object`.
-            space: where; what is returned is good until it is used for another.
+            space: whose memory.
             signed: as for `decrypted`.
             proven: look whether the object is what its name promises. Not needed by who compares
                 each blob with its id, and asks again with this if one is not right: then it is
                 fetched once more if it was damaged on the line.
 
-        Returns:
-            Its content.
+        Yields:
+            Its content, good until the end of the block.
 
         Raises:
             ObjectMissingError: it is not there.
             DamagedError: it is another, or is not signed as it must be.
             CryptoError: this host cannot decrypt it.
         """
-        self._fetch(name, space.message, proven=proven)
-        return self._cipher.decrypt_file(space.message, signed=signed, output=space.plain)
+        message = space.messages.take()
+        try:
+            self._fetch(name, message, proven=proven)
+            plain = space.plain.take()
+        except BaseException:
+            space.messages.give_back(message)
+            raise
+        try:
+            try:
+                content = self._cipher.decrypt_file(message, signed=signed, output=plain)
+            finally:
+                space.messages.give_back(message)  # the next one may be fetched meanwhile
+            yield content
+        finally:
+            space.plain.give_back(plain)
 
     def _fetch(self, name: str, message: MemoryFile, *, proven: bool) -> None:
         try:

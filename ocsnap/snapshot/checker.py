@@ -18,7 +18,7 @@ from ocsnap.repository.index import pack_id
 from ocsnap.repository.pack import read_trailer
 from ocsnap.repository.reader import promised, unpack
 from ocsnap.repository.rescue import kit
-from ocsnap.repository.workspace import Workspaces
+from ocsnap.repository.workspace import Workspace
 from ocsnap.snapshot.tree_checker import TreeChecker
 from ocsnap.snapshot.workers import FETCHERS, Workers
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ocsnap.monitor import Monitor
     from ocsnap.repository.marks import Marks
     from ocsnap.repository.repository import Repository
-    from ocsnap.repository.workspace import Workspace
     from ocsnap.storage.storage import ObjectInfo
 
 _PACK_FOLDERS: Final = tuple(f"{kind.value}/" for kind in BlobKind)
@@ -102,7 +101,7 @@ class Checker:
         self._bad_packs: set[str] = set()
         self._present: dict[str, ObjectInfo] = {}
         self._read_names: set[str] = set()
-        self._spaces = Workspaces()
+        self._space = Workspace()
 
     def check(self, *, read_data: bool) -> CheckReport:
         """Compare what the storage has with what was stored.
@@ -230,7 +229,7 @@ class Checker:
             raise
         finally:
             workers.close()
-            self._spaces.close()
+            self._space.close()
 
     def _read_object(self, info: ObjectInfo) -> None:
         name = info.name
@@ -239,8 +238,7 @@ class Checker:
             if name.startswith(kit.FOLDER):
                 self._repository.reader.object(name)
             else:
-                with self._spaces.one() as space:
-                    blobs = self._look_into(name, space)
+                blobs = self._look_into(name)
         self._count(info, blobs)
         self._monitor.advance(size_bytes=info.size_bytes)
 
@@ -274,16 +272,16 @@ class Checker:
             self._report.read_bytes += info.size_bytes
             self._report.blobs += blobs
 
-    def _look_into(self, name: str, space: Workspace) -> int:
+    def _look_into(self, name: str) -> int:
         """Decrypt and decode an object; return how many blobs are in it."""
         signed = name.startswith(snapshots.FOLDER)
-        plain = self._repository.reader.opened(name, space, signed=signed)
-        if name.startswith(_PACK_FOLDERS):
-            return self._check_pack(name, plain)
-        if name.startswith(indexes.FOLDER):
-            indexes.decode(plain, name=name)
-        elif name.startswith(snapshots.FOLDER):
-            snapshots.decode(plain, name=name)
+        with self._repository.reader.opened(name, self._space, signed=signed) as plain:
+            if name.startswith(_PACK_FOLDERS):
+                return self._check_pack(name, plain)
+            if name.startswith(indexes.FOLDER):
+                indexes.decode(plain, name=name)
+            elif name.startswith(snapshots.FOLDER):
+                snapshots.decode(plain, name=name)
         return 0
 
     def _check_pack(self, name: str, plain: memoryview) -> int:

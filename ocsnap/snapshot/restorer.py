@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ocsnap.errors import CryptoError, DamagedError, LocalIOError, ObjectMissingError, OcsnapError
 from ocsnap.monitor import Problem
 from ocsnap.repository import tree
 from ocsnap.repository.reader import unpack
-from ocsnap.repository.workspace import Workspaces
+from ocsnap.repository.workspace import Workspace
 from ocsnap.snapshot.pack_queue import File, PackQueue, Piece
 from ocsnap.snapshot.placement import (
     FULL,
@@ -36,13 +37,13 @@ from ocsnap.snapshot.workers import FETCHERS, Workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from ocsnap.monitor import Monitor
     from ocsnap.repository.pack import PackedBlob
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root
     from ocsnap.repository.tree import Entry
-    from ocsnap.repository.workspace import Workspace
     from ocsnap.snapshot.pack_queue import Needs
 
 MOST_PIECES: Final = 100_000
@@ -142,7 +143,7 @@ class _Restoration:
         self._specials: list[tuple[bytes, Entry]] = []
         self._queue = PackQueue()
         self._is_only_pack = False
-        self._spaces = Workspaces()
+        self._space = Workspace()
         self._refused: set[str] = set()
 
     def restore(self, placements: Sequence[Placement]) -> None:
@@ -280,7 +281,7 @@ class _Restoration:
             raise
         finally:
             workers.close()
-            self._spaces.close()
+            self._space.close()
 
     def _write_pack(self, job: tuple[str, Needs]) -> None:
         """Write what is wanted of a pack.
@@ -290,18 +291,17 @@ class _Restoration:
         """
         name, needs = job
         damaged: dict[bytes, OcsnapError] = {}
-        with self._spaces.one() as space:
-            for proven in (False, True):
-                try:
-                    plain = self._pack(name, space, proven=proven)
+        for proven in (False, True):
+            try:
+                with self._pack(name, proven=proven) as plain:
                     damaged = self._write_blobs(name, plain, needs)
-                except (CryptoError, DamagedError, ObjectMissingError) as error:
-                    if proven and isinstance(error, CryptoError):
-                        raise
-                    damaged = dict.fromkeys(needs, error)
-                needs = {blob: needs[blob] for blob in damaged}
-                if not needs:
-                    return
+            except (CryptoError, DamagedError, ObjectMissingError) as error:
+                if proven and isinstance(error, CryptoError):
+                    raise
+                damaged = dict.fromkeys(needs, error)
+            needs = {blob: needs[blob] for blob in damaged}
+            if not needs:
+                return
         for blob, reason in damaged.items():
             self._break_all(needs[blob], reason)
 
@@ -319,20 +319,20 @@ class _Restoration:
                 self._write(piece, data)
         return damaged
 
-    def _pack(self, name: str, space: Workspace, *, proven: bool) -> memoryview:
+    def _pack(self, name: str, *, proven: bool) -> AbstractContextManager[memoryview]:
         """Fetch a pack; the only one of a small restore serves the next one, too."""
         reader = self._repository.reader
         with self._lock:
             held = self._held.pop(name, None)
         if held is not None:
-            return held
+            return nullcontext(held)
         if not self._is_only_pack:
-            return reader.opened(name, space, proven=proven)
+            return reader.opened(name, self._space, proven=proven)
         plain = reader.decrypted(name)
         with self._lock:
             self._held.clear()
             self._held[name] = plain
-        return plain
+        return nullcontext(plain)
 
     def _write(self, piece: Piece, data: memoryview) -> None:
         file = piece.file

@@ -48,13 +48,14 @@ class Memory(threading.Thread):
 
 
 def resident_kib() -> int:
+    """Return what is resident besides files in memory."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    (resident,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(resident)
+    figures = dict(line.split(":", 1) for line in status.splitlines())
+    return sum(int(figures[name].split()[0]) for name in ("RssAnon", "RssFile"))
 
 
 def files_kib() -> int:
-    """Return the size of all files in memory that are open; what is only mapped is resident."""
+    """Return the size of all files in memory, each once: what Python maps it holds open, too."""
     total = 0
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):

@@ -26,6 +26,7 @@ from ocsnap.storage.faults import Effect, Fault, Faulty
 from ocsnap.units import GIB
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ocsnap.repository.repository import Repository
@@ -257,7 +258,9 @@ def test_no_pack_is_fetched_twice_though_not_all_pieces_fit_into_memory(
         fetched: list[str] = []
         opened = repository.reader.opened
 
-        def counted(name: str, space: Workspace, **ways: bool) -> memoryview:
+        def counted(
+            name: str, space: Workspace, **ways: bool
+        ) -> AbstractContextManager[memoryview]:
             fetched.append(name)
             return opened(name, space, **ways)
 
