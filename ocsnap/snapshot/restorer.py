@@ -65,6 +65,7 @@ class Placement(NamedTuple):
 
 
 _Held = dict[str, memoryview]
+_Packs = dict[bytes, list[str]]
 
 
 class _Ways(NamedTuple):
@@ -165,7 +166,7 @@ class _Restoration:
     def _make_names(self, placement: Placement) -> None:
         root, target, present = placement
         if not root.entry.is_directory:
-            self._make_name(target, root.entry, present)
+            self._make_name(target, root.entry, present, self._packs_of([root.entry]))
             return
         waiting = [(target, root.entry)]
         promise = Promise(root)
@@ -173,28 +174,35 @@ class _Restoration:
             path, entry = waiting.pop()
             make_directory(path)
             self._directories.append((path, entry))
-            for child in self._listing(path, entry):
-                promise.take(child)
-                child_path = path + b"/" + child.name
-                if len(child_path) >= PATH_BYTES:
-                    promise.take_path(child_path)
-                if is_long(child_path, child.name) and not takes(child_path):
-                    self._failed(child_path, "its path or name is too long for the target")
-                elif child.is_directory:
-                    self.report.files += 1
-                    waiting.append((child_path, child))
-                else:
-                    old = None if present is None else present + child_path[len(target) :]
-                    self._make_name(child_path, child, old)
+            for part in self._listing(path, entry):
+                packs = self._packs_of(part)
+                for child in part:
+                    promise.take(child)
+                    child_path = path + b"/" + child.name
+                    if len(child_path) >= PATH_BYTES:
+                        promise.take_path(child_path)
+                    if is_long(child_path, child.name) and not takes(child_path):
+                        self._failed(child_path, "its path or name is too long for the target")
+                    elif child.is_directory:
+                        self.report.files += 1
+                        waiting.append((child_path, child))
+                    else:
+                        old = None if present is None else present + child_path[len(target) :]
+                        self._make_name(child_path, child, old, packs)
 
-    def _make_name(self, path: bytes, entry: Entry, old: bytes | None) -> None:
+    def _make_name(self, path: bytes, entry: Entry, old: bytes | None, packs: _Packs) -> None:
         self.report.files += 1
         if entry.is_file:
-            self._plan_file(path, entry, old)
+            self._plan_file(path, entry, old, packs)
         else:
             self._specials.append((path, entry))
 
-    def _listing(self, path: bytes, entry: Entry) -> Iterator[Entry]:
+    def _packs_of(self, entries: Iterable[Entry]) -> _Packs:
+        """Return where the content of entries lies."""
+        wanted = {piece.blob for entry in entries for piece in entry.pieces()}
+        return self._repository.cache.packs_of(wanted)
+
+    def _listing(self, path: bytes, entry: Entry) -> Iterator[list[Entry]]:
         """Yield what a directory has, part by part; of one that is damaged what is left of it."""
         whole = True
         after = b""
@@ -208,9 +216,9 @@ class _Restoration:
                 continue
             if part:
                 after = part[-1].name
-            yield from part
+            yield part
 
-    def _plan_file(self, path: bytes, entry: Entry, old: bytes | None) -> None:
+    def _plan_file(self, path: bytes, entry: Entry, old: bytes | None, packs: _Packs) -> None:
         if entry.links > 1 and self._has_another_name(path, entry):
             return
         pieces = entry.pieces()
@@ -220,8 +228,7 @@ class _Restoration:
             return
         if self._is_taken_over(file, old):
             return
-        locations = [self._repository.cache.find(piece.blob) for piece in pieces]
-        if None in locations:
+        if not all(piece.blob in packs for piece in pieces):
             self._break(file, "the repository has not all of its content")
             return
         if len(pieces) != 1:
@@ -230,11 +237,9 @@ class _Restoration:
             self._finish(file)
             return
         offset = 0
-        for extent, location in zip(pieces, locations, strict=True):
-            if location is None:
-                raise AssertionError("a lost piece was passed over")
+        for extent in pieces:
             piece = Piece(file, offset, extent.offset, extent.length)
-            self._queue.add(location.pack, extent.blob, piece)
+            self._queue.add(packs[extent.blob][0], extent.blob, piece)
             offset += extent.length
         if self._queue.pieces >= MOST_PIECES:
             self._write_contents(MOST_PIECES // 2)
@@ -341,21 +346,32 @@ class _Restoration:
         if len(part) != piece.length or (implied and len(data) != piece.length):
             self._break(file, "its parts do not fit into their blobs")
             return
-        single = len(file.entry.pieces()) == 1
-        if single:
-            descriptor = create_file(file.path)
+        if len(file.entry.extents) > 1:
+            self._write_part(piece, part)
         else:
-            with self._lock:
-                if file.broken:
-                    return
-                descriptor = open_again(file.path)
+            self._write_whole(file, part)
+
+    def _write_whole(self, file: File, content: memoryview) -> None:
+        """Write a file of one piece, as most are: what must be done for each is done in one go."""
+        entry = file.entry
+        descriptor = create_file(file.path)
         try:
-            sparse = file.entry.sparse
-            if sparse and single:
-                os.ftruncate(descriptor, file.entry.size_bytes)
-            write_at(descriptor, part, piece.file_offset, sparse=sparse)
-            if single:
-                self._dress(descriptor, file.path, file.entry)
+            if entry.sparse:
+                os.ftruncate(descriptor, entry.size_bytes)
+            write_at(descriptor, content, 0, sparse=entry.sparse)
+            self._dress(descriptor, file.path, entry)
+        finally:
+            os.close(descriptor)
+        self._finish(file, dressed=True, size_bytes=len(content))
+
+    def _write_part(self, piece: Piece, part: memoryview) -> None:
+        file = piece.file
+        with self._lock:
+            if file.broken:
+                return
+            descriptor = open_again(file.path)
+        try:
+            write_at(descriptor, part, piece.file_offset, sparse=file.entry.sparse)
         finally:
             os.close(descriptor)
         self._monitor.advance(size_bytes=piece.length)
@@ -363,16 +379,18 @@ class _Restoration:
             file.missing -= 1
             whole = file.missing == 0
         if whole:
-            self._finish(file, dressed=single)
+            self._finish(file)
 
-    def _finish(self, file: File, *, dressed: bool = False, checked: bool = False) -> None:
+    def _finish(
+        self, file: File, *, dressed: bool = False, checked: bool = False, size_bytes: int = 0
+    ) -> None:
         entry = file.entry
         if entry.extents and not checked and not has_content(file.path, entry.content):
             self._break(file, "its parts do not make up its content")
             return
         if not dressed:
             self._dress(file.path, file.path, entry)
-        self._monitor.advance(files=1)
+        self._monitor.advance(files=1, size_bytes=size_bytes)
         with self._lock:
             self.report.size_bytes += entry.size_bytes
 

@@ -14,7 +14,7 @@ from ocsnap.repository import tree
 from ocsnap.snapshot.promise import Promise
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from ocsnap.repository.repository import Repository
     from ocsnap.repository.snapshot import Root, StoredSnapshot
@@ -82,21 +82,23 @@ class TreeChecker:
         sufferers = self._sufferers
         entries = size_bytes = 0
         directories = []
-        for entry in self._listing(stored, folder, directory):
-            promise.take(entry)
-            entries += 1
-            if entry.is_directory:
-                directories.append(entry)
-            else:
+        for part in self._listing(stored, folder, directory):
+            lost = self._lost(piece.blob for entry in part for piece in entry.pieces())
+            for entry in part:
+                promise.take(entry)
+                entries += 1
+                if entry.is_directory:
+                    directories.append(entry)
+                    continue
                 size_bytes += entry.size_bytes if entry.is_file else 0
-                if any(self._is_lost(piece.blob) for piece in entry.pieces()):
+                if lost and any(piece.blob in lost for piece in entry.pieces()):
                     self._suffers(stored, folder + b"/" + entry.name)
         looked = _Looked(entries, size_bytes, directories)
         if self._sufferers == sufferers:
             self._sound[directory.subtree] = looked
         return looked
 
-    def _listing(self, stored: StoredSnapshot, path: bytes, entry: Entry) -> Iterator[Entry]:
+    def _listing(self, stored: StoredSnapshot, path: bytes, entry: Entry) -> Iterator[list[Entry]]:
         """Yield what a directory has, part by part; of one that is damaged what is left of it."""
         whole = True
         after = b""
@@ -104,7 +106,7 @@ class TreeChecker:
             part = self._part(blob, after)
             if part:
                 after = part[-1].name
-                yield from part
+                yield part
             elif part is None:
                 if whole:
                     self._suffers(stored, path + b"/")
@@ -113,14 +115,18 @@ class TreeChecker:
     def _part(self, blob: bytes, after: bytes) -> list[Entry] | None:
         # The local cache may still have a listing that the repository has lost: no comfort to
         # whoever loses this host.
-        if not self._is_lost(blob):
+        if not self._lost([blob]):
             with suppress(DamagedError, ObjectMissingError):
                 return tree.decode_part(self._repository.reader.load(blob), after=after)
         return None
 
-    def _is_lost(self, blob: bytes) -> bool:
-        places = self._repository.cache.locations(blob)
-        return all(place.pack in self._bad_packs for place in places)
+    def _lost(self, blobs: Iterable[bytes]) -> set[bytes]:
+        """Return which of these lie in no pack that is sound."""
+        wanted = {*blobs}
+        packs = self._repository.cache.packs_of(wanted)
+        return {
+            blob for blob in wanted if all(pack in self._bad_packs for pack in packs.get(blob, ()))
+        }
 
     def _suffers(self, stored: StoredSnapshot, path: bytes) -> None:
         self._sufferers += 1

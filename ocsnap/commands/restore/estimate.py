@@ -91,12 +91,16 @@ def measured_rate(repository: Repository, *names: str) -> float | None:
     return next((float(note) for note in notes if note), None)
 
 
+_BLOBS_AT_ONCE: Final = 5_000
+
+
 class _Tally:
     def __init__(self) -> None:
         self.files = self.write_bytes = 0
         self.reuse_files = self.reuse_bytes = self.check_bytes = 0
         self.delete_files = 0
         self.packs: set[str] = set()
+        self.blobs: list[bytes] = []
 
 
 class Estimator:
@@ -127,6 +131,7 @@ class Estimator:
         inner = {placement.present for placement in placements if placement.present}
         for placement in placements:
             self._walk(tally, placement.root.entry, placement.present, inner)
+        self._find(tally)
         sizes = self._repository.cache.pack_sizes(tally.packs)
         fetch_bytes = sum(sizes.values())
         rate = measured_rate(self._repository, RATE_NOTE)
@@ -160,6 +165,7 @@ class Estimator:
         tally = _Tally()
         for root in roots:
             self._walk(tally, root.entry, None, ())
+        self._find(tally)
         return tally.packs
 
     def _walk(
@@ -197,10 +203,15 @@ class Estimator:
             tally.check_bytes += entry.size_bytes if like is Likeness.DOUBTFUL else 0
             return
         tally.write_bytes += entry.size_bytes
-        for extent in entry.pieces():
-            location = self._repository.cache.find(extent.blob)
-            if location is not None:
-                tally.packs.add(location.pack)
+        tally.blobs.extend(extent.blob for extent in entry.pieces())
+        if len(tally.blobs) >= _BLOBS_AT_ONCE:
+            self._find(tally)
+
+    def _find(self, tally: _Tally) -> None:
+        """Count the packs in which the content lies that was met since the last time."""
+        blobs, tally.blobs = tally.blobs, []
+        found = self._repository.cache.packs_of(blobs)
+        tally.packs.update(packs[0] for packs in found.values())
 
 
 def _names(folder: bytes | None) -> set[bytes]:
