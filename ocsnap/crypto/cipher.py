@@ -97,7 +97,12 @@ class Cipher(Protocol):
         ...
 
     def decrypt_file(
-        self, message: MemoryFile, *, signed: bool = False, output: MemoryFile | None = None
+        self,
+        message: MemoryFile,
+        *,
+        signed: bool = False,
+        output: MemoryFile | None = None,
+        proven: bool = True,
     ) -> memoryview:
         """Unlock what a file in memory holds; see `decrypt`.
 
@@ -106,5 +111,7 @@ class Cipher(Protocol):
             signed: demand the signature of the configured signing key, if there is one.
             output: where the content may be put, in place of what is there; what is returned is
                 then good until this file is used for something else.
+            proven: see that the message was not altered. Without, and with an `output`, it may be
+                quicker; for who compares every byte that he uses with a checksum of his own.
         """
         ...

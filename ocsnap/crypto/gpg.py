@@ -14,6 +14,7 @@ import gnupg
 
 from ocsnap.config import is_readable_by_others
 from ocsnap.crypto.cipher import CipherMode
+from ocsnap.crypto.envelope import open_envelope
 from ocsnap.crypto.gpg_process import GpgProgram
 from ocsnap.crypto.memory_file import MemoryFile
 from ocsnap.crypto.passphrase import iterations
@@ -134,9 +135,18 @@ class Gpg:
             return self.decrypt_file(content, signed=signed)
 
     def decrypt_file(
-        self, message: MemoryFile, *, signed: bool = False, output: MemoryFile | None = None
+        self,
+        message: MemoryFile,
+        *,
+        signed: bool = False,
+        output: MemoryFile | None = None,
+        proven: bool = True,
     ) -> memoryview:
         """Unlock the message in a file; see `Cipher.decrypt_file`."""
+        if output is not None and not (proven or signed or self._recipients):
+            content = open_envelope(message, self._passphrase or "", output)
+            if content is not None:
+                return content
         ended = self._program.run(self._decrypting(message), message, self._passphrase, output)
         statuses = ended.statuses
         if not self._recipients and statuses.locked_with_key:
@@ -183,6 +193,10 @@ class Gpg:
             options += ["--s2k-cipher-algo", "AES256", "--s2k-digest-algo", "SHA512"]
             options += ["--s2k-mode", "3", "--s2k-count", str(iterations(self._passphrase))]
             options += ["--symmetric"]
+            if not signer:
+                # What has a name is a file to gpg, whose length it then writes once for all. Of
+                # what comes without one it writes it every 8 KiB, as of a pipe.
+                options += ["--set-filename", "", "--output", "-", "/dev/fd/0"]
         return options
 
     def _decrypting(self, message: MemoryFile) -> list[str]:

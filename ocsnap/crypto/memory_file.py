@@ -32,7 +32,7 @@ class MemoryFile:
     def __init__(self) -> None:
         """Make an empty one."""
         self._descriptor = os.memfd_create("ocsnap", os.MFD_CLOEXEC)
-        self._map = memoryview(b"")
+        self._map = memoryview(bytearray())
 
     def __enter__(self) -> Self:
         """Return the file itself."""
@@ -82,6 +82,10 @@ class MemoryFile:
         os.ftruncate(self._descriptor, size_bytes)
         return view
 
+    def whole(self) -> memoryview:
+        """Return all of it, in place, until it is used for something else."""
+        return self._mapped(self.size_bytes)
+
     def written(self) -> memoryview:
         """Return what was written since `rewind`, by whoever shares the descriptor.
 
@@ -93,7 +97,7 @@ class MemoryFile:
 
     def close(self) -> None:
         """Let go of it; further calls do nothing."""
-        self._map = memoryview(b"")
+        self._map = memoryview(bytearray())
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -104,7 +108,7 @@ class MemoryFile:
             present_bytes = self.size_bytes
             length = max(present_bytes, -(-size_bytes // _STEP_BYTES) * _STEP_BYTES)
             os.ftruncate(self._descriptor, length)  # Python maps nothing that is not there
-            self._map = memoryview(b"")
+            self._map = memoryview(bytearray())
             flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
             self._map = memoryview(mmap.mmap(self._descriptor, length, flags))
             os.ftruncate(self._descriptor, present_bytes)

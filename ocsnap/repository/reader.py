@@ -165,7 +165,9 @@ class BlobReader:
             raise
         try:
             try:
-                content = self._cipher.decrypt_file(message, signed=signed, output=plain)
+                content = self._cipher.decrypt_file(
+                    message, signed=signed, output=plain, proven=proven
+                )
             finally:
                 space.messages.give_back(message)  # the next one may be fetched meanwhile
             yield content

@@ -53,5 +53,6 @@ class PlainCipher:
         *,
         signed: bool = False,
         output: MemoryFile | None = None,  # noqa: ARG002 - what is returned is in place already
+        proven: bool = True,  # noqa: ARG002 - nothing is
     ) -> memoryview:
         return self.decrypt(message.content(), signed=signed)
