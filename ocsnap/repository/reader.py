@@ -144,9 +144,9 @@ class BlobReader:
             name: as for `object`.
             space: whose memory.
             signed: as for `decrypted`.
-            proven: look whether the object is what its name promises. Not needed by who compares
-                each blob with its id, and asks again with this if one is not right: then it is
-                fetched once more if it was damaged on the line.
+            proven: see that the object is what its name promises, and what was locked. Not needed
+                by who compares each blob with its id, and asks again with this if one is not right:
+                then it is fetched once more if it was damaged on the line.
 
         Yields:
             Its content, good until the end of the block.

@@ -6,11 +6,12 @@ import os
 import random
 import shutil
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
+from ocsnap.crypto.gpg_process import GpgProgram, GpgRun
 from ocsnap.errors import DamagedError
 from ocsnap.monitor import SilentMonitor
 from ocsnap.repository import tree
@@ -18,6 +19,7 @@ from ocsnap.repository.blob import BlobKind, blob_id
 from ocsnap.repository.snapshot import Root, RootKind
 from ocsnap.repository.tree import Entry, Extent
 from ocsnap.snapshot import restorer
+from ocsnap.snapshot.checker import Checker
 from ocsnap.snapshot.promise import Promise
 from ocsnap.snapshot.reach import LONGEST_BYTES
 from ocsnap.snapshot.restorer import Placement, Restorer
@@ -297,3 +299,29 @@ def test_a_pack_that_is_damaged_on_the_line_is_fetched_once_more(
     for number in range(5):
         content = random.Random(number).randbytes(50_000)
         assert (tmp_path / "t" / str(number)).read_bytes() == content
+
+
+def test_a_restore_runs_no_gpg_for_packs_and_a_check_does(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with studio.workshop.opened() as repository:
+        files = []
+        for number in range(4):
+            files.append(file(repository, b"%d" % number, b"content %d" % number))
+            repository.flush()
+        whole = folder(repository, files)
+        repository.flush()
+        run = GpgProgram.run
+        runs: list[object] = []
+
+        def counted(program: GpgProgram, options: list[str], *given: Any) -> GpgRun:  # noqa: ANN401
+            runs.append(options)
+            return run(program, options, *given)
+
+        monkeypatch.setattr(GpgProgram, "run", counted)
+        report, _ = restore(repository, whole, tmp_path / "t")
+        assert (len(report.failed), len(runs)) == (0, 0)
+        checked = Checker(repository, monitor=SilentMonitor()).check(read_data=True)
+        assert checked.sound
+        assert len(runs) >= 5
+    assert (tmp_path / "t" / "3").read_bytes() == b"content 3"
