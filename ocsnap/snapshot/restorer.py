@@ -292,7 +292,8 @@ class _Restoration:
         """Write what is wanted of a pack.
 
         As each blob is compared with its id, the pack itself is not compared with its name, until a
-        blob is not right: then it may have been damaged on the line, and is fetched again.
+        blob is not right: then it may have been damaged on the line, and is fetched again. What is
+        right in a pack that stays damaged is written all the same.
         """
         name, needs = job
         damaged: dict[bytes, OcsnapError] = {}

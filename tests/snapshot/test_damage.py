@@ -136,18 +136,24 @@ def test_all_that_is_not_damaged_comes_back_elsewhere(
     lost_snapshots = (2 if action == SWAP else 1) if kind == "snapshots/" else 0
     assert len(readable) == 3 - lost_snapshots
     assert len(monitor.problems) == (0 if gone else lost_snapshots)
+    # Of a pack with a wrong bit in it, all blobs that the bit is not in are still right.
+    partly = action == FLIP and kind == "packs/"
     for number, backup in enumerate(scene.backups):
         if backup.stored in readable:
-            assert_all_else_comes_back(scene, elsewhere, check, number, tmp_path / f"{number}")
+            lost, named = all_else_comes_back(
+                scene, elsewhere, check, number, tmp_path / f"{number}"
+            )
+            assert lost <= named if partly else lost == named
+            assert not partly or lost or number == 0
 
 
-def assert_all_else_comes_back(
+def all_else_comes_back(
     scene: Scene, elsewhere: Studio, check: CheckReport, number: int, target: Path
-):
+) -> tuple[set[str], set[str]]:
+    """Restore a backup; return which paths did not come back, and which the check named."""
     stored = scene.backups[number].stored
     lost = {os.path.relpath(path, target) for path in elsewhere.restore(stored, target).failed}
     named = [path for path, ids in check.files.items() if stored.short_id in ids]
-    assert lost == {os.path.relpath(path, scene.folder) for path in named}
     wanted = {
         name: likeness
         for name, likeness in scene.portraits[number].items()
@@ -159,6 +165,7 @@ def assert_all_else_comes_back(
         if (name.decode() or ".") not in lost
     }
     assert differences(wanted, back) == []
+    return lost, {os.path.relpath(path, scene.folder) for path in named}
 
 
 def is_at_or_below(name: str, path: str) -> bool:
