@@ -324,6 +324,7 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal or a locale that has not all characters of users' names stops nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
+    gc.disable()  # until all is imported: see session
     gc.set_threshold(_GARBAGE_OBJECTS)
     register_commands(named_command(sys.argv[1:]))
     sys.exit(run(sys.argv[1:]))

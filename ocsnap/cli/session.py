@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import secrets
@@ -68,6 +69,10 @@ def session_of(
     from ocsnap.commands.context import Context  # noqa: PLC0415 - as above
 
     bound_memory()
+    if not gc.isenabled():
+        # What was imported stays to the end: nobody need look through it for garbage.
+        gc.freeze()
+        gc.enable()
     # Children inherit the environment, and none of them needs the passphrase.
     variable = config.encryption.passphrase_env
     taken = os.environ.pop(variable, None) if variable is not None else None
