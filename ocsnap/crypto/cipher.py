@@ -107,7 +107,8 @@ class Cipher(Protocol):
         """Unlock what a file in memory holds; see `decrypt`.
 
         Args:
-            message: the message; still the caller's to close.
+            message: the message; still the caller's to close, or to use for another one at once:
+                what is returned lies elsewhere.
             signed: demand the signature of the configured signing key, if there is one.
             output: where the content may be put, in place of what is there; what is returned is
                 then good until this file is used for something else.

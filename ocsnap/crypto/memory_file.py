@@ -73,7 +73,8 @@ class MemoryFile:
         """Make it so long, and return all of it to be written to.
 
         Args:
-            size_bytes: how long; what it held before is lost.
+            size_bytes: how long; what it held before is lost. Whoever still reads that beyond the
+                new end is killed (SIGBUS, mmap(2)).
 
         Returns:
             It, in place, until it is used for something else.

@@ -52,7 +52,12 @@ class PlainCipher:
         message: MemoryFile,
         *,
         signed: bool = False,
-        output: MemoryFile | None = None,  # noqa: ARG002 - what is returned is in place already
+        output: MemoryFile | None = None,
         proven: bool = True,  # noqa: ARG002 - nothing is
     ) -> memoryview:
-        return self.decrypt(message.content(), signed=signed)
+        plain = self.decrypt(bytes(message.whole()), signed=signed)
+        if output is None:
+            return plain
+        content = output.room(len(plain))
+        content[:] = plain
+        return content
