@@ -66,7 +66,8 @@ def main() -> None:
     for sentence in _judgement(points):
         console.print(sentence)
     console.save_text(str(options.out / "growth.txt"))
-    (options.out / "growth.svg").write_text(_curve(points))
+    if len(points) > 1:
+        (options.out / "growth.svg").write_text(_curve(points))
 
 
 def measure(entries: int, folder: Path | None) -> Point:
