@@ -242,12 +242,13 @@ class Repository:
         self.cache.keep_only(metadata_blobs(snapshot.roots, self.reader))
         self.cache.set_note(_LIVE_COUNT, str(self.cache.held_count()))
 
-    def snapshots(self, monitor: Monitor) -> list[StoredSnapshot]:
+    def snapshots(self, monitor: Monitor, *, with_roots: bool = True) -> list[StoredSnapshot]:
         """Return all snapshots that this host can read, oldest first.
 
         Args:
             monitor: is told of those that are gone or damaged, are not signed as they must be, or
                 that this host cannot read.
+            with_roots: whether they keep their roots, which take a kilobyte for each user.
         """
         held = self.cache.held_snapshots()
         listed = sorted(info.name for info in self.storage.list(snapshots.FOLDER))
@@ -261,7 +262,8 @@ class Repository:
                 monitor.note(f"{name} was written elsewhere and needs the secret key.")
                 continue
             try:
-                found.append(self.snapshot(name))
+                stored = self.snapshot(name)
+                found.append(stored if with_roots else stored.without_roots())
             except (DamagedError, ObjectMissingError) as error:
                 # One that is lost must not keep anybody from the others.
                 monitor.problem(Problem(name, error.message))

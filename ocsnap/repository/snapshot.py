@@ -165,6 +165,12 @@ class StoredSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         """The first digits of the id, enough for people."""
         return self.id[:SHORT_ID]
 
+    def without_roots(self) -> StoredSnapshot:
+        """Return all of it but its trees: of thousands of users those of many snapshots are long."""
+        return msgspec.structs.replace(
+            self, snapshot=msgspec.structs.replace(self.snapshot, roots=[])
+        )
+
 
 def snapshot_name(started: float, digest: str) -> str:
     """Return the name of a snapshot's object.

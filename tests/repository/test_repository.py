@@ -5,6 +5,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from ocsnap.crypto.gpg import Gpg
@@ -102,6 +103,15 @@ def test_snapshots_are_the_same_on_every_host_and_in_order(workshop: Workshop):
     in_order = sorted(stored, key=lambda each: each.snapshot.started)
     assert listed(workshop)[0] == in_order
     assert listed(workshop.elsewhere("new"))[0] == in_order
+
+
+def test_snapshots_can_be_had_without_their_trees(workshop: Workshop):
+    with workshop.opened() as repository:
+        stored = commit(repository)
+        (bare,) = repository.snapshots(SilentMonitor(), with_roots=False)
+    assert bare.snapshot.roots == []
+    whole = msgspec.structs.replace(bare.snapshot, roots=stored.snapshot.roots)
+    assert msgspec.structs.replace(bare, snapshot=whole) == stored
 
 
 def test_a_snapshot_under_another_time_is_refused(workshop: Workshop):

@@ -154,10 +154,11 @@ class _Backup:
         return self.opened.repository
 
     def _parent(self) -> StoredSnapshot | None:
-        self.earlier = self.repository.snapshots(self.context.monitor)
+        # Only of the parent are the roots needed; of thousands of users all would fill memory.
+        self.earlier = self.repository.snapshots(self.context.monitor, with_roots=False)
         root = str(self.site.instance.root)
         mine = lineage(self.earlier, root=root, host=self.context.host)
-        return mine[-1] if mine else None
+        return self.repository.snapshot(mine[-1].name) if mine else None
 
     def _archive_config(self, before: dict[RootKey, Root]) -> Root:
         source = config_source(self.site.instance)
