@@ -166,10 +166,9 @@ class StoredSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         return self.id[:SHORT_ID]
 
     def without_roots(self) -> StoredSnapshot:
-        """Return all of it but its trees: of thousands of users those of many snapshots are long."""
-        return msgspec.structs.replace(
-            self, snapshot=msgspec.structs.replace(self.snapshot, roots=[])
-        )
+        """Return all of it but its trees."""
+        bare = msgspec.structs.replace(self.snapshot, roots=[])
+        return msgspec.structs.replace(self, snapshot=bare)
 
 
 def snapshot_name(started: float, digest: str) -> str:
