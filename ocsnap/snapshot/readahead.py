@@ -7,6 +7,7 @@ for some dozens, it fetches them in the order in which they lie.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ocsnap.repository.blob import LONGEST_BLOB_BYTES
@@ -37,7 +38,7 @@ def announce_next(descriptor: int, offset: int) -> None:
         descriptor: the file.
         offset: where the next part begins; bytes.
     """
-    os.posix_fadvise(descriptor, offset, LONGEST_BLOB_BYTES, os.POSIX_FADV_WILLNEED)
+    _advise(descriptor, offset, LONGEST_BLOB_BYTES)
 
 
 def _announce(path: bytes, size_bytes: int) -> None:
@@ -47,8 +48,13 @@ def _announce(path: bytes, size_bytes: int) -> None:
     except OSError:
         return  # whoever reads it meets the same, and tells of it
     try:
-        os.posix_fadvise(descriptor, 0, size_bytes, os.POSIX_FADV_WILLNEED)
-    except OSError:
-        return  # a pipe that has taken the file's place
+        _advise(descriptor, 0, size_bytes)
     finally:
         os.close(descriptor)
+
+
+def _advise(descriptor: int, offset: int, size_bytes: int) -> None:
+    # A pipe may have taken the file's place, and a file system may take no advice: neither keeps
+    # anybody from reading.
+    with suppress(OSError):
+        os.posix_fadvise(descriptor, offset, size_bytes, os.POSIX_FADV_WILLNEED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,23 @@ def test_nothing_is_announced_where_nothing_changed(
     studio.backup(folder)
 
     assert announced == []
+
+
+def test_a_file_system_that_takes_no_advice_costs_no_file(
+    studio: Studio, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    content = os.urandom(LONGEST_BLOB_BYTES + 1)
+    (folder / "long").write_bytes(content)
+
+    def refuse(*_: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "posix_fadvise", refuse)
+    backup = studio.backup(folder)
+
+    assert backup.monitor.problems == []
+    assert studio.restore(backup.stored, tmp_path / "target").failed == []
+    assert (tmp_path / "target" / "long").read_bytes() == content
 
 
 def _pipe(path: Path) -> None:
