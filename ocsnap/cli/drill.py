@@ -17,6 +17,7 @@ from ocsnap.cli.due import look_first
 from ocsnap.cli.options import Verbosity
 from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.restore_text import estimate_lines
+from ocsnap.cli.selection import SnapshotToRestore  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
@@ -35,13 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def drill(
     context: typer.Context,
-    snapshot: Annotated[
-        str,
-        typer.Option(
-            metavar="SNAPSHOT",
-            help="latest, the first digits of an ID, or a time such as 2026-11-01T20:30.",
-        ),
-    ] = "latest",
+    snapshot: SnapshotToRestore = "latest",
     scratch: Annotated[
         Path | None,
         typer.Option(

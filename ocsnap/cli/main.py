@@ -26,6 +26,7 @@ from ocsnap.cli.output import print_failure
 from ocsnap.errors import ExitStatus, OcsnapError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 _GARBAGE_OBJECTS: Final = 20_000
@@ -49,6 +50,8 @@ _SHARED_WITH_VALUE: Final = frozenset(
         "--state-dir",
     }
 )
+
+_CONFIG: Final = frozenset({"-c", "--config"})
 
 app = typer.Typer(
     name="ocsnap",
@@ -213,31 +216,31 @@ def _register(module: str) -> None:
 
 def named_command(arguments: list[str]) -> str:
     """Return the word of a command line that names the command, empty where there is none."""
-    waiting = iter(arguments)
-    for argument in waiting:
-        if argument in _SHARED_WITH_VALUE or argument in {"-c", "--config"}:
-            next(waiting, None)
-        elif not argument.startswith("-"):
-            return argument
-    return ""
+    words = (word for word, _ in _up_to_command(arguments) if not word.startswith("-"))
+    return next(words, "")
 
 
 def named_config(arguments: list[str]) -> Path | None:
     """Return the file that a command line names with `-c`; None: it names none."""
-    waiting = iter(arguments)
-    for argument in waiting:
-        name, equals, value = argument.partition("=")
-        if argument in {"-c", "--config"}:
-            return Path(next(waiting, ""))
+    for word, following in _up_to_command(arguments):
+        name, equals, value = word.partition("=")
+        if word in _CONFIG:
+            return Path(following)
         if name == "--config" and equals:
             return Path(value)
-        if argument.startswith("-c"):
-            return Path(argument.removeprefix("-c"))
-        if argument in _SHARED_WITH_VALUE:
-            next(waiting, None)
-        elif not argument.startswith("-"):
-            break
+        if word.startswith("-c"):
+            return Path(word.removeprefix("-c"))
     return None
+
+
+def _up_to_command(arguments: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each option before the command with the word that it takes, then the command."""
+    waiting = iter(arguments)
+    for word in waiting:
+        takes_word = word in _SHARED_WITH_VALUE or word in _CONFIG
+        yield word, next(waiting, "") if takes_word else ""
+        if not word.startswith("-"):
+            return
 
 
 def run(arguments: list[str]) -> int:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.selection import Last  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus, LocalIOError
 
@@ -22,16 +23,7 @@ def register(app: typer.Typer) -> None:
 def report(
     context: typer.Context,
     html: Annotated[Path, typer.Option("--html", metavar="FILE", help="Where to write the page.")],
-    last: Annotated[
-        int | None,
-        typer.Option(
-            "--last",
-            "-n",
-            metavar="NUMBER",
-            min=1,
-            help="Only so many of the latest snapshots; else all.",
-        ),
-    ] = None,
+    last: Last = None,
 ) -> int:
     """Write how the backups have gone into a page for a browser.
 

@@ -15,6 +15,7 @@ from ocsnap.cli.output import print_json, print_text
 from ocsnap.cli.question import is_confirmed
 from ocsnap.cli.restore_back import go_back, openness
 from ocsnap.cli.restore_text import dry_lines, estimate_lines, lines
+from ocsnap.cli.selection import SnapshotToRestore  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus, RefusedError
 
@@ -43,14 +44,7 @@ def restore(  # noqa: PLR0913 - one parameter for each option
     context: typer.Context,
     db: Annotated[bool, typer.Option("--db", help="Restore the database.")] = False,
     data: Annotated[bool, typer.Option("--data", help="Restore the users' files.")] = False,
-    snapshot: Annotated[
-        str,
-        typer.Option(
-            "--snapshot",
-            metavar="SNAPSHOT",
-            help="latest, the first digits of an ID, or a time such as 2026-11-01T20:30.",
-        ),
-    ] = "latest",
+    snapshot: SnapshotToRestore = "latest",
     target: Annotated[
         Path | None,
         typer.Option(

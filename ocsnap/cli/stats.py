@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from ocsnap import units
 from ocsnap.cli.output import print_json, print_parts
+from ocsnap.cli.selection import Last  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.session import session
 from ocsnap.cli.text_table import Column, TextTable
 from ocsnap.errors import ExitStatus
@@ -45,16 +46,7 @@ def register(app: typer.Typer) -> None:
 
 def stats(
     context: typer.Context,
-    last: Annotated[
-        int | None,
-        typer.Option(
-            "--last",
-            "-n",
-            metavar="NUMBER",
-            min=1,
-            help="Only so many of the latest snapshots; else all.",
-        ),
-    ] = None,
+    last: Last = None,
 ) -> int:
     """Show how the backups grow and what is saved.
 

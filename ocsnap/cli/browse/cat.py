@@ -9,6 +9,7 @@ import typer
 
 from ocsnap.cli.browse.entry_text import with_snapshot
 from ocsnap.cli.output import write_bytes
+from ocsnap.cli.selection import SnapshotToRead  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus, RefusedError
 
@@ -25,14 +26,7 @@ def cat(
         str | None,
         typer.Option("--user", metavar="USER", help="The path is one in the home of this user."),
     ] = None,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(
-            "--snapshot",
-            metavar="SNAPSHOT",
-            help="latest (the default), the first digits of an ID, or a time.",
-        ),
-    ] = None,
+    snapshot: SnapshotToRead = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Write even to a terminal.")] = False,
 ) -> int:
     """Write the content of one file to standard output.

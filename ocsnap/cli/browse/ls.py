@@ -14,6 +14,7 @@ from ocsnap.cli.browse.entry_text import (
     with_snapshot,
 )
 from ocsnap.cli.output import print_json, print_text
+from ocsnap.cli.selection import SnapshotToRead  # noqa: TC001 - typer reads it when it starts
 from ocsnap.cli.session import session
 from ocsnap.errors import ExitStatus
 
@@ -35,14 +36,7 @@ def ls(
         str | None,
         typer.Option("--user", metavar="USER", help="The path is one in the home of this user."),
     ] = None,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(
-            "--snapshot",
-            metavar="SNAPSHOT",
-            help="latest (the default), the first digits of an ID, or a time.",
-        ),
-    ] = None,
+    snapshot: SnapshotToRead = None,
     long: Annotated[
         bool, typer.Option("--long", "-l", help="Show rights, owner, size and time.")
     ] = False,
