@@ -6,11 +6,10 @@ needs a compiler when ocsnap is installed; where there was none, librsync signs.
 
 from __future__ import annotations
 
-import importlib
 import struct
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from ocsnap.compiled import compiled
 from ocsnap.librsync.binding import Job, library
 from ocsnap.librsync.signature import RK_BLAKE2_MAGIC, SIGNATURE_ENTRY_BYTES, STRONG_BYTES
 
@@ -113,9 +112,5 @@ class CompiledSigner:
         self._parts.append(bytes(entries))
 
 
-@cache
 def _compiled() -> Any:  # noqa: ANN401 - cffi builds the module
-    try:
-        return importlib.import_module("ocsnap.librsync._signer")
-    except ImportError:
-        return None
+    return compiled("ocsnap.librsync._signer")

@@ -10,8 +10,9 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ocsnap.disk import sync_folder
 from ocsnap.errors import LocalIOError, OwncloudError
-from ocsnap.owncloud.durable_file import sync_folder, write_durably
+from ocsnap.owncloud.durable_file import write_durably
 
 if TYPE_CHECKING:
     from pathlib import Path

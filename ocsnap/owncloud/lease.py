@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ocsnap.disk import sync_folder
 from ocsnap.errors import LocalIOError, MaintenanceLeftOnError
-from ocsnap.owncloud.durable_file import sync_folder, write_durably
+from ocsnap.owncloud.durable_file import write_durably
 from ocsnap.process import process_start
 
 if TYPE_CHECKING:

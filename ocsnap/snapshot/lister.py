@@ -7,11 +7,11 @@ system does. Where ocsnap was installed without a compiler there is no lister.
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import struct
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ocsnap.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,9 +116,5 @@ def _demand(failure: int) -> None:
         raise OSError(failure, os.strerror(failure))
 
 
-@cache
 def _compiled() -> Any:  # noqa: ANN401 - cffi builds the module
-    try:
-        return importlib.import_module("ocsnap.snapshot._lister")
-    except ImportError:
-        return None
+    return compiled("ocsnap.snapshot._lister")

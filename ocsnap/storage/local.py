@@ -13,6 +13,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from ocsnap.disk import sync_folder
 from ocsnap.errors import (
     AccessDeniedError,
     NoRepositoryError,
@@ -67,7 +68,7 @@ class LocalStorage:
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         return ObjectInfo(name, memoryview(data).nbytes, md5=None, sha256=None)
 
     def create(self, name: str, data: Buffer, *, sha256: str) -> None:
@@ -87,7 +88,7 @@ class LocalStorage:
                 raise ObjectExistsError(f"{name}: is there already.", name=name) from None
             finally:
                 temporary.unlink(missing_ok=True)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """Return an object's bytes; see `Storage.get`."""
@@ -144,7 +145,7 @@ class LocalStorage:
                 failed = failed or error
         for folder, name in folders.items():
             with self._explained("delete", name):
-                _sync_folder(folder)
+                sync_folder(folder)
         if failed is not None:
             raise failed
 
@@ -223,7 +224,7 @@ class LocalStorage:
             self._make_folder(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
     @contextmanager
     def _explained(self, verb: str, name: str) -> Iterator[None]:
@@ -308,11 +309,3 @@ def _read(descriptor: int, offset: int, length: int) -> bytes:
         parts.append(content)
         read += len(content)
     return b"".join(parts)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,8 +6,8 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ocsnap.disk import sync_folder
 from ocsnap.errors import LocalIOError, RefusedError
-from ocsnap.owncloud.durable_file import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,9 @@ from ocsnap.commands.restore.swap import Move
 from ocsnap.database.mysql.place import Place
 from ocsnap.database.mysql.programs import Program
 from ocsnap.database.settings import DatabaseSettings
+from ocsnap.disk import sync_folder
 from ocsnap.errors import LocalIOError
-from ocsnap.owncloud.durable_file import sync_folder, write_durably
+from ocsnap.owncloud.durable_file import write_durably
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,9 +17,9 @@ import msgspec
 
 from ocsnap.commands.restore.exchange import exchange
 from ocsnap.commands.restore.folders import make_closed
+from ocsnap.disk import sync_folder
 from ocsnap.errors import LocalIOError, RefusedError
 from ocsnap.owncloud.deferred_signals import deferred_signals
-from ocsnap.owncloud.durable_file import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

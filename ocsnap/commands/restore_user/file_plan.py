@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from ocsnap.snapshot.reach import READING
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -153,9 +155,8 @@ def _is_same(folder: Folder, name: bytes, entry: Entry, present: os.stat_result)
 
 def _digest(folder: Folder, name: bytes) -> bytes | None:
     """Return the SHA-256 of a regular file; None where it cannot be read or is none any more."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(name, flags, dir_fd=folder.descriptor)
+        descriptor = os.open(name, READING, dir_fd=folder.descriptor)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return None

@@ -7,10 +7,10 @@ text (see `columns.py`), and Python does the rest.
 
 from __future__ import annotations
 
-import importlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from ocsnap.compiled import compiled
 from ocsnap.database.mysql.columns import Form, Selection, select, select_separately
 from ocsnap.database.mysql.rows import (
     CHECKSUM_MASK,
@@ -231,9 +231,7 @@ def _broken() -> DatabaseError:
 
 @cache
 def _compiled() -> Any:  # noqa: ANN401 - cffi builds the module
-    try:
-        module = importlib.import_module("ocsnap.database.mysql._formatter")
-    except ImportError:
-        return None
-    module.lib.ocsnap_prepare()
+    module = compiled("ocsnap.database.mysql._formatter")
+    if module is not None:
+        module.lib.ocsnap_prepare()
     return module

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ocsnap.database.sqlite.dump import SqliteDump, quoted, read_info
 from ocsnap.database.sqlite.failures import explained
+from ocsnap.disk import sync_file
 from ocsnap.errors import DatabaseError, LocalIOError
 from ocsnap.units import size
 
@@ -90,7 +91,7 @@ class SqliteDatabase:
                     # the copying would begin anew for ever.
                     source.backup(destination, pages=-1)
                     self._leave_out(destination)
-                _settle(copy)
+                sync_file(copy)
                 info = read_info(source, self._path)
             yield SqliteDump(copy, self._path, info)
 
@@ -114,15 +115,6 @@ class SqliteDatabase:
         with copy:
             for table in sorted(self._structure_only & present):
                 copy.execute(f"DELETE FROM {quoted(table)}")  # noqa: S608 - the name is quoted
-
-
-def _settle(path: Path) -> None:
-    """Wait once until a file is on its disk, which may say only now that it cannot take it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

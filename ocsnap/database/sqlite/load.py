@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ocsnap.database.database import LoadReport, read_manifest
 from ocsnap.database.sqlite.dump import open_quiet, row_count, table_names
 from ocsnap.database.sqlite.failures import explained
+from ocsnap.disk import sync_folder
 from ocsnap.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _swap(new: Path, target: Path, kept: Path) -> Path | None:
     if not target.exists():
         _refuse_orphans(target)
         new.replace(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
         return None
     kept.hardlink_to(target)
     moved: list[tuple[Path, Path]] = []
@@ -154,7 +155,7 @@ def _swap(new: Path, target: Path, kept: Path) -> Path | None:
             other.replace(journal)
         kept.unlink()
         raise
-    _sync(target.parent)
+    sync_folder(target.parent)
     return kept
 
 
@@ -166,11 +167,3 @@ def _refuse_orphans(target: Path) -> None:
                 f"{journal} is there without its database: the new one would be changed by it.",
                 hint="Move it away.",
             )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
