@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import zstandard
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ocsnap.crypto import Cipher
-    from ocsnap.repository.blob import Buffer
     from ocsnap.repository.cache import Cache, Location
     from ocsnap.repository.workspace import Workspace
     from ocsnap.storage.storage import Storage
+
+Content = TypeVar("Content", bytes, memoryview)
 
 
 MOST_UNPACKED_BYTES: Final = GIB
@@ -109,11 +110,7 @@ class BlobReader:
             ObjectMissingError: it is not there.
             DamagedError: it is another.
         """
-        message = self._storage.get(name)
-        if not _is_promised(message, name):
-            message = self._storage.get(name)  # it may have been damaged on the line
-            _refuse_other(message, name)
-        return message
+        return _proven(name, lambda: self._storage.get(name))
 
     def decrypted(self, name: str, *, signed: bool = False) -> memoryview:
         """Fetch and decrypt an object.
@@ -175,11 +172,14 @@ class BlobReader:
             space.plain.give_back(plain)
 
     def _fetch(self, name: str, message: MemoryFile, *, proven: bool) -> None:
+        def fetch() -> memoryview:
+            return self._storage.get_into(name, message.room)
+
         try:
-            content = self._storage.get_into(name, message.room)
-            if proven and not _is_promised(content, name):
-                content = self._storage.get_into(name, message.room)
-                _refuse_other(content, name)
+            if proven:
+                _proven(name, fetch)
+            else:
+                fetch()
         except ObjectMissingError:
             with self._lock:
                 is_news = name not in self._missed
@@ -209,14 +209,13 @@ def _nothing() -> None:
     """Know no more than before."""
 
 
-def _is_promised(message: Buffer, name: str) -> bool:
-    return hashlib.sha256(message).hexdigest() == promised(name)
-
-
-def _refuse_other(message: Buffer, name: str) -> None:
-    if not _is_promised(message, name):
-        reason = "its content is not what was stored"
-        raise DamagedError(f"{name} is damaged: {reason}.", name=name)
+def _proven(name: str, fetch: Callable[[], Content]) -> Content:
+    """Fetch an object, once more where it is not what its name promises, and refuse another."""
+    for _ in range(2):  # it may have been damaged on the line
+        message = fetch()
+        if hashlib.sha256(message).hexdigest() == promised(name):
+            return message
+    raise DamagedError(f"{name} is damaged: its content is not what was stored.", name=name)
 
 
 def promised(name: str) -> str:

@@ -203,9 +203,7 @@ class _Run:
     recognition: Recognition = field(init=False)
 
     def __post_init__(self) -> None:
-        self.recognition = Recognition(
-            self.predecessor, self.predecessor.summaries, self.source.exclusion, self._problem
-        )
+        self.recognition = Recognition(self.predecessor, self.source.exclusion, self._problem)
 
     def archive(self, previous: Entry | None, readers: int) -> Entry:
         path = self.source.path

@@ -68,6 +68,11 @@ class Directory:
         self.listed: list[Listed | None] = []
         self.open = 0
 
+    @property
+    def former_subtree(self) -> tuple[bytes, ...]:
+        """The blobs of its listing in the parent snapshot."""
+        return self.previous.subtree if self.previous is not None else ()
+
     def segments(self, count: int, names: int) -> list[Segment]:
         """Begin the segments.
 

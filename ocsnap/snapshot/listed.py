@@ -83,9 +83,9 @@ class ListingStore:
             The listing, and the sums over all that is below: the very same as if every part that is
             kept had been read and stored anew.
         """
-        listed = sorted(entries, key=_name_of)
         if among or not self._summaries.used:
-            return list_entries(listed, self._writer, among=among)
+            return list_entries(entries, self._writer, among=among)
+        listed = sorted(entries, key=_name_of)
         relisting = _Relisting(self._writer, self._load, kept, listed)
         relisting.run()
         if relisting.summaries:

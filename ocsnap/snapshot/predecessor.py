@@ -55,7 +55,7 @@ class Predecessor:
             directory: the directory.
             remembers: whether to keep a summary of the listing once all of it was read.
         """
-        subtree = directory.previous.subtree if directory.previous is not None else ()
+        subtree = directory.former_subtree
 
         def remember(parts: list[PartSummary]) -> None:
             self.summaries.keep(subtree, parts)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.lister import Listing
     from ocsnap.snapshot.predecessor import Predecessor
     from ocsnap.snapshot.scanner import Failed
-    from ocsnap.snapshot.summary import PartSummary, Summaries
+    from ocsnap.snapshot.summary import PartSummary
 
 
 class Former(Protocol):
@@ -50,13 +50,11 @@ class Recognition:
 
     Attributes:
         predecessor: knows what they held.
-        summaries: knows it in short.
         exclusion: what to leave out.
         failed: told of names that cannot be looked at.
     """
 
     predecessor: Predecessor
-    summaries: Summaries
     exclusion: Exclusion
     failed: Failed
 
@@ -74,7 +72,7 @@ class Recognition:
         """
         parts = None
         if self._may_be_recognised(directory):
-            parts = self.summaries.of(_subtree(directory))
+            parts = self.predecessor.summaries.of(directory.former_subtree)
             sighting = None if parts is None else self._compare(directory, parts)
             if sighting is not None:
                 return sighting
@@ -89,10 +87,9 @@ class Recognition:
         The root has names that are taken over without a look, and others that are watched.
         """
         is_root = directory.within is None
-        return self.summaries.used and not is_root and not self.predecessor.doubtful
+        return self.predecessor.summaries.used and not is_root and not self.predecessor.doubtful
 
     def _compare(self, directory: Directory, parts: Sequence[PartSummary]) -> Sighting | None:
-        subtree = _subtree(directory)
         with opened(directory.path, directory.identity) as descriptor:
             try:
                 listing = lister.look(
@@ -104,7 +101,7 @@ class Recognition:
                 listing = None  # the usual way tells what it is, and of which name
             if listing is None:
                 return None
-            compared = compare(subtree, parts, listing)
+            compared = compare(directory.former_subtree, parts, listing)
             old = self.predecessor.parts(directory, compared.unfamiliar).take(None)
             same, names = _sort_out(listing, compared.places, old)
             found = look_at(descriptor, directory.path, names, self.failed)
@@ -137,7 +134,3 @@ def _sort_out(
         else:
             others.append(name)
     return same, others
-
-
-def _subtree(directory: Directory) -> Sequence[bytes]:
-    return directory.previous.subtree if directory.previous is not None else ()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 import msgspec
 
 from ocsnap.snapshot import lister
+from ocsnap.snapshot.scanner import MOST_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ocsnap.snapshot.lister import Listing
 
 FORMAT: Final = 1
-MOST_NAMES: Final = 8192
+MOST_NAMES: Final = MOST_FOUND
 """Longer listings have no summary: directories of more names are taken in segments anyway."""
 
 _CHECK_BYTES: Final = 16

@@ -169,10 +169,11 @@ class S3Storage:
                     return b""
                 raise
             with answer["Body"] as body:
-                promised_bytes = self._promised_bytes(answer, name)
-                content = self._read(body, promised_bytes + 1)
-        if len(content) != promised_bytes:
+                received = bytearray(self._promised_bytes(answer, name))
+                received_bytes = _receive(body, memoryview(received))
+        if received_bytes != len(received):
             raise _cut_short(name)
+        content = bytes(received)
         if ranged and "ContentRange" not in answer:
             return content[offset:] if length is None else content[offset : offset + length]
         return content
@@ -325,20 +326,6 @@ class S3Storage:
         if promised_bytes > LONGEST_OBJECT_BYTES:
             raise self._explainer.too_long(name, promised_bytes)
         return promised_bytes
-
-    def _read(self, body: Any, most_bytes: int) -> bytes:  # noqa: ANN401 # boto3's are untyped
-        flow = receiving()
-        if flow is None:
-            whole: bytes = body.read(most_bytes)
-            return whole
-        content = bytearray()
-        while len(content) < most_bytes:
-            part = body.read(min(PACED_BYTES, most_bytes - len(content)))
-            if not part:
-                break
-            flow.take(len(part))
-            content += part
-        return bytes(content)
 
     def _page(self, request: dict[str, Any]) -> dict[str, Any]:
         with self._explained(""):
