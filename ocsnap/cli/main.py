@@ -20,7 +20,6 @@ from typer.exceptions import TyperException
 from ocsnap import __version__
 from ocsnap.cli.bare import Bare
 from ocsnap.cli.command_modules import MODULES
-from ocsnap.cli.hint import runnable
 from ocsnap.cli.options import GlobalOptions, Verbosity
 from ocsnap.cli.output import print_failure
 from ocsnap.errors import ExitStatus, OcsnapError
@@ -257,6 +256,8 @@ def run(arguments: list[str]) -> int:
     try:
         status = int(app(arguments, prog_name="ocsnap", standalone_mode=False) or 0)
     except OcsnapError as error:
+        from ocsnap.cli.hint import runnable  # noqa: PLC0415 - only failures need it
+
         hint = runnable(error.hint, named_config(arguments))
         print_failure(error.exit_status, error.message, hint, json=json)
         return int(error.exit_status)
